@@ -1,0 +1,1 @@
+"""Files as people and git see them: atomic writes, claims, documents, records."""

@@ -1,0 +1,137 @@
+"""Writes that are whole or absent, and numbers that are never given twice.
+
+Reads: nothing. Writes: any file, by replacing it. Never: leaves a half-written file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from specweave.errors import StorageError
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError on `path` into a StorageError that says how to mend it."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except PermissionError as error:
+        raise StorageError(
+            f"cannot write: {error.strerror or 'permission denied'}",
+            where=path,
+            hint=f"make the folder writable: chmod u+w {path.parent}",
+        ) from error
+    except OSError as error:
+        hints = {28: "free some disk space and run the command again", 30: "the disk is mounted read-only"}
+        raise StorageError(
+            f"cannot write: {error.strerror or error}", where=path, hint=hints.get(error.errno or 0)
+        ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Replace the file at `path` with `data` in one step, making its folder where needed."""
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            os.chmod(temporary, _mode_of(path))
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Replace the file at `path` with UTF-8 `text` in one step (newlines are written as they are)."""
+    return write_bytes(path, text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it becomes `path` if the block ends well.
+
+    For writers that need a file name of their own (Parquet, figures, pickles).
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix stays last: figure and Parquet writers choose the format by it.
+        temporary = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.tmp{path.suffix}")
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def _mode_of(path: Path) -> int:
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        return 0o644
+
+
+def claim_numbered(
+    parent: Path, width: int, name_of: Callable[[int], str], pattern: re.Pattern[str], first: int = 1
+) -> tuple[int, Path]:
+    """Make the next numbered folder under `parent`, safely beside other threads and processes.
+
+    Parameters
+    ----------
+    parent : Path
+    width : int
+        Digits of the number as shown.
+    name_of : callable
+        Folder name for a number.
+    pattern : re.Pattern
+        Its first group is the number in an existing folder's name.
+    first : int
+        The number given where no folder exists yet.
+
+    Returns
+    -------
+    tuple of (int, Path)
+        The number and the new, empty folder.
+    """
+    # The number itself is claimed by an exclusive mkdir of a marker, since two names may differ
+    # (0043-churn, 0043-fraud) and so would both succeed on their own.
+    claims = parent / ".claims"
+    with storage_errors(parent):
+        claims.mkdir(parents=True, exist_ok=True)
+        number = max([first - 1, *_numbers(parent, pattern)]) + 1
+        while True:
+            marker = claims / f"{number:0{width}d}"
+            try:
+                marker.mkdir()
+            except FileExistsError:
+                number += 1
+                continue
+            # A folder may have been made between our listing and our claim by one that then let go.
+            if number in _numbers(parent, pattern):
+                with contextlib.suppress(OSError):
+                    marker.rmdir()
+                number += 1
+                continue
+            try:
+                folder = parent / name_of(number)
+                folder.mkdir()
+            finally:
+                with contextlib.suppress(OSError):
+                    marker.rmdir()
+            return number, folder
+
+
+def _numbers(parent: Path, pattern: re.Pattern[str]) -> set[int]:
+    with os.scandir(parent) as entries:
+        return {int(m[1]) for e in entries if (m := pattern.match(e.name))}

@@ -1,0 +1,64 @@
+"""What can be plugged in, by name: each table maps a name to ``"module:attribute"``.
+
+Reads: installed entry points of the group ``specweave.<table>``. Writes: nothing.
+Never: imports a plug-in before somebody asks for it by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from specweave.errors import UnknownNameError, did_you_mean
+
+TABLES: dict[str, dict[str, str]] = {
+    # Spellings on the "Problem type" line are the problem's own affair; these are the files.
+    "problems": {
+        "classification": "specweave.problems.classification:Classification",
+        "regression": "specweave.problems.regression:Regression",
+    },
+    "metrics": {
+        "classification": "specweave.metrics.classification:METRICS",
+        "regression": "specweave.metrics.regression:METRICS",
+        "operational": "specweave.metrics.operational:METRICS",
+    },
+    "engines": {
+        "local": "specweave.engines.local:LocalEngine",
+    },
+    "trackers": {},
+}
+
+
+@lru_cache(maxsize=None)
+def _entries(table: str) -> dict[str, str]:
+    """Return the built-in table with what installed packages add to it."""
+    plugged = {point.name: point.value for point in entry_points(group=f"specweave.{table}")}
+    return {**TABLES[table], **plugged}
+
+
+def names(table: str) -> list[str]:
+    """Return the registered names of a table, built-in ones first."""
+    return list(_entries(table))
+
+
+@lru_cache(maxsize=None)
+def get(table: str, name: str) -> Any:
+    """Import and return what is registered under `name`.
+
+    Raises
+    ------
+    UnknownNameError
+        If nothing is registered under that name.
+    """
+    entries = _entries(table)
+    if name not in entries:
+        raise UnknownNameError(f"no {table[:-1]} is called '{name}'", hint=did_you_mean(name, entries))
+    module, _, attribute = entries[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def items(table: str) -> list[tuple[str, Any]]:
+    """Return every (name, object) of a table, importing each."""
+    return [(name, get(table, name)) for name in names(table)]
