@@ -1,0 +1,1 @@
+"""What people edit: the project, its increments and their four documents."""
