@@ -20,7 +20,7 @@ _ID = re.compile(r"^(\d{1,6})(?:-(.+))?$")
 _INCREMENT = re.compile(r"^(\d{4,6})-")
 # What a request is about is rarely in these words; the slug is better without them.
 _STOP = frozenset(
-    "a an and are build can create for from i in is it let's make me model my of on our please predict predicting"
+    "a an and are build can create for from i in is it let's make me my of on our please predict predicting"
     " that the their to train us using want we which who will with would next".split()
 )
 
@@ -109,7 +109,9 @@ class Project:
         """Return all increments in order of number."""
         if not self.increments_folder.is_dir():
             return []
-        folders = sorted(f for f in self.increments_folder.iterdir() if f.is_dir() and _INCREMENT.match(f.name))
+        folders = sorted(
+            f for f in self.increments_folder.iterdir() if f.is_dir() and _INCREMENT.match(f.name)
+        )
         return [Increment(f) for f in folders]
 
     def config(self) -> dict[str, Any]:
@@ -156,7 +158,9 @@ class Project:
         """
         known = self.increments()
         if not known:
-            raise StateError("no increment yet", where=self.increments_folder, hint='run: sw inc "what to predict"')
+            raise StateError(
+                "no increment yet", where=self.increments_folder, hint='run: sw inc "what to predict"'
+            )
         name = name or os.environ.get("SPECWEAVE_INCREMENT")
         if name is None:
             return self._active(known)
@@ -175,7 +179,9 @@ class Project:
             if len({i.number for i in matches}) < len(matches):
                 fix += ", or run: sw doctor --fix"
             raise UnknownNameError(f"'{name}' means several increments: {listed}", hint=fix)
-        raise UnknownNameError(f"no increment is called '{name}'", hint=did_you_mean(name, [i.id for i in known]))
+        raise UnknownNameError(
+            f"no increment is called '{name}'", hint=did_you_mean(name, [i.id for i in known])
+        )
 
     def _active(self, known: list[Increment]) -> Increment:
         from specweave.increments.spec import read_status
@@ -240,8 +246,13 @@ def make_slug(text: str, *, drop: frozenset[str] = _STOP, limit: int = 5) -> str
     Examples
     --------
     >>> make_slug("build a fraud detection model for transactions")
-    'fraud-detection-transactions'
+    'fraud-detection-model'
     """
+    if (
+        drop
+        and len(head := re.split(r"\b(?:for|from|with|using)\b", text, maxsplit=1, flags=re.I)[0].split()) > 2
+    ):
+        text = " ".join(head)
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     words = re.findall(r"[a-z0-9]+", ascii_text.casefold().replace("'", ""))
     kept = [w for w in words if w not in drop] if drop else words

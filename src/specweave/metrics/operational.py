@@ -1,0 +1,32 @@
+"""Metrics of a running model: how fast, how big. Measured by the evaluation and read from its record."""
+
+from __future__ import annotations
+
+from specweave.metrics.base import MetricDef
+
+METRICS = (
+    MetricDef(
+        "latency_p95_ms", "p95 latency", ("latency", "latency p95", "inference latency", "latency_p95", "inference"),
+        higher_is_better=False, unit="ms", description="95th percentile of the time to answer one raw row.",
+    ),
+    MetricDef(
+        "latency_p50_ms", "p50 latency", ("median latency", "latency p50", "latency_p50"),
+        higher_is_better=False, unit="ms", description="Median time to answer one raw row.",
+    ),
+    MetricDef(
+        "latency_p99_ms", "p99 latency", ("latency p99", "latency_p99"),
+        higher_is_better=False, unit="ms", description="99th percentile of the time to answer one raw row.",
+    ),
+    MetricDef(
+        "throughput", "Throughput", ("throughput req/sec", "requests per second"),
+        unit="req/sec", description="Rows answered per second in batches, on one core.",
+    ),
+    MetricDef(
+        "model_mb", "Model size", ("size", "model size mb", "size mb", "model_size"),
+        higher_is_better=False, unit="MB", description="Bytes of the packaged model / 1e6.",
+    ),
+    MetricDef(
+        "train_seconds", "Training time", ("train time", "training seconds", "fit time"),
+        higher_is_better=False, unit="s", description="Wall-clock seconds of the final fit.",
+    ),
+)  # fmt: skip

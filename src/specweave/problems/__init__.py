@@ -1,0 +1,1 @@
+"""Problem types: one file each, all answering the same questions."""
