@@ -1,0 +1,290 @@
+"""The grammar of criteria: ``ROC AUC > 0.83``, ``Latency: <100ms``, ``Better than best baseline by 20%``.
+
+Reads: text. Writes: text. Never: measures anything (see ``pipeline.validation``).
+
+::
+
+    criterion = absolute | relative | evidence, [confidence], [segment]
+    absolute  = METRIC OP VALUE [UNIT]            OP is > >= < <= =
+    relative  = "Better than" REFERENCE ["by" N% | N x]
+    evidence  = "Must explain top-K ..."
+    METRIC    = NAME | NAME@K | NAME@NAME=VALUE
+    REFERENCE = random baseline | best baseline | NAME baseline | previous version
+    confidence= "with" N% "confidence"            the interval's bound must pass, not only the point
+    segment   = "where" COLUMN == VALUE
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from specweave.errors import SpecError, UnknownNameError
+from specweave.metrics.base import MetricRef, find_metric, fold_name, known_metric, parse_metric_ref
+
+Op = Literal[">", ">=", "<", "<=", "="]
+
+_OPS = {"≥": ">=", "≤": "<=", "==": "=", "=>": ">=", "=<": "<="}
+_NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|[-+]?\.\d+"
+_UNIT = r"%|ms|milliseconds?|min(?:utes)?|s|sec(?:onds)?|h|kb|mb|gb|\$|€|usd|eur|x|req/s(?:ec)?|rps|rows/s(?:ec)?|qps|/s"
+_VALUE = re.compile(
+    rf"^(?P<prefix>[$€£]?)\s*(?P<number>{_NUMBER})\s*(?P<unit>(?:{_UNIT})(?![\w]))?\s*(?P<rest>.*)$", re.I
+)
+_ABSOLUTE = re.compile(
+    r"^(?P<metric>.*?)\s*(?P<op>>=|<=|==|=>|=<|≥|≤|>|<|(?<![@\w])=)\s*(?P<value>[-+.\d$€£].*)$"
+)
+_RELATIVE = re.compile(
+    r"^(?:must be\s+)?better than (?:the\s+)?(?P<ref>.+?)(?:\s+by\s+(?:at least\s+)?(?P<n>\d+(?:\.\d+)?)\s*(?P<unit>%|x)\+?)?$",
+    re.I,
+)
+_EXPLAIN = re.compile(r"\bexplain\w*\b.*?\btop[- ]?(?P<k>\d+)\b", re.I)
+_CONFIDENCE = re.compile(r"\s+with\s+(\d+(?:\.\d+)?)\s*%\s+confidence\b", re.I)
+_SEGMENT = re.compile(
+    r"""\s+where\s+(?P<col>`[^`]+`|"[^"]+"|'[^']+'|[^=]+?)\s*==?\s*(?P<val>"[^"]*"|'[^']*'|[^,]+?)\s*(?=$|\s+with\s)""",
+    re.I,
+)
+_NOT_REQUIRED = frozenset({"", "none", "no", "notrequired", "notapplicable", "na", "any"})
+
+# Factors that bring a written unit to the metric's own.
+_SCALE = {
+    ("s", "ms"): 1000.0, ("sec", "ms"): 1000.0, ("min", "s"): 60.0, ("minutes", "s"): 60.0, ("h", "s"): 3600.0,
+    ("ms", "s"): 0.001, ("kb", "MB"): 0.001, ("gb", "MB"): 1000.0, ("%", ""): 0.01, ("min", "ms"): 60_000.0,
+}  # fmt: skip
+_SAME = {
+    "req/sec": ("req/s", "req/sec", "rps", "qps", "rows/s", "rows/sec", "/s"),
+    "MB": ("mb",),
+    "ms": ("ms", "millisecond", "milliseconds"),
+    "s": ("s", "sec", "second", "seconds"),
+}
+
+
+class Criterion(msgspec.Struct, frozen=True, kw_only=True):
+    """One demand of a document.
+
+    Attributes
+    ----------
+    text : str
+        As written.
+    source, line : str, int
+        The document and its line.
+    kind : {"absolute", "relative", "evidence"}
+    metric : MetricRef or None
+        None for relative criteria (they use the selection metric) and for evidence.
+    op : str
+    value : float
+        The bar in the metric's own unit; for relative criteria the factor: 0.2 for "by 20%", 3 for "by 3x".
+    unit : str
+        The unit of `value`; ``"%"`` or ``"x"`` for relative criteria.
+    reference : str
+        ``best baseline``, ``random baseline``, ``previous version``.
+    confidence : float or None
+        0.95 for "with 95% confidence".
+    where : tuple of (str, str) or None
+        Column and value of the segment.
+    """
+
+    text: str
+    source: str = ""
+    line: int = 0
+    kind: Literal["absolute", "relative", "evidence"]
+    metric: MetricRef | None = None
+    op: Op = ">="
+    value: float = 0.0
+    unit: str = ""
+    reference: str = ""
+    confidence: float | None = None
+    where: tuple[str, str] | None = None
+
+    @property
+    def key(self) -> str:
+        """A stable name: two criteria with the same key ask for the same thing."""
+        if self.kind == "evidence":
+            return f"explains top-{self.value:g}"
+        head = self.metric.key if self.metric else f"better than {self.reference}"
+        return head + (f" where {self.where[0]} == {self.where[1]}" if self.where else "")
+
+
+def parse_criteria(text: str, *, key: str = "", where: str = "", line: int = 0) -> list[Criterion]:
+    """Parse the right side of a bullet: several criteria, separated by commas.
+
+    Parameters
+    ----------
+    text : str
+        ``ROC AUC > 0.83, Recall@precision=0.6 >= 0.5`` or ``<100ms inference``.
+    key : str
+        The bullet's key, which names the metric where the text does not: ``Latency``.
+    where, line : str, int
+        For messages.
+
+    Raises
+    ------
+    SpecError
+        If a part is no criterion; names file, line, the text and the nearest valid form.
+    """
+    if fold_name(text) in _NOT_REQUIRED:
+        return []
+    return [parse_criterion(part, key=key, where=where, line=line) for part in split_parts(text)]
+
+
+def split_parts(text: str) -> list[str]:
+    """Split at commas and semicolons, but not inside quotes or numbers."""
+    parts, current, quote = [], "", ""
+    for i, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'`":
+            quote = char
+        elif char == ";" or (char == "," and not text[i + 1 : i + 2].isdigit()):
+            parts.append(current)
+            current = ""
+            continue
+        current += char
+    parts.append(current)
+    return [p.strip() for p in parts if p.strip()]
+
+
+def parse_criterion(text: str, *, key: str = "", where: str = "", line: int = 0) -> Criterion:
+    """Parse one criterion.
+
+    Raises
+    ------
+    SpecError
+        As :func:`parse_criteria`.
+
+    Examples
+    --------
+    >>> c = parse_criterion("Latency: <100ms inference")
+    >>> c.metric.key, c.op, c.value, c.unit
+    ('latency_p95_ms', '<', 100.0, 'ms')
+    """
+    at = f"{where}:{line}" if where and line else where or None
+    body = text.strip().rstrip(".")
+    if not key and ":" in body and not _ABSOLUTE.match(body.partition(":")[0]):
+        key, _, body = (part.strip() for part in body.partition(":"))
+    body, confidence = _take_confidence(body, at, text)
+    body, segment = _take_segment(body)
+    body = body.strip()
+
+    relative = _RELATIVE.match(body)
+    if relative:
+        return _relative(relative, text, key, where, line, confidence, segment)
+    explain = _EXPLAIN.search(body)
+    if explain:
+        return Criterion(text=text, source=where, line=line, kind="evidence", value=float(explain["k"]))
+    match = _ABSOLUTE.match(body)
+    if match:
+        name, op_text, value_text = match["metric"].strip() or key, match["op"], match["value"]
+    elif key and _VALUE.match(body):
+        name, op_text, value_text = key, "", body
+    else:
+        raise _no_criterion(text, key, at)
+    if not name:
+        raise _no_criterion(text, key, at)
+    try:
+        ref = parse_metric_ref(name)
+    except UnknownNameError as error:
+        raise SpecError(f"in '{text.strip()}': {error.what}", where=at, hint=error.hint) from error
+    metric = find_metric(ref.name)
+    op: Op = _OPS.get(op_text, op_text or (">=" if metric.higher_is_better else "<="))  # type: ignore[assignment]
+    value = _value(value_text, metric.unit, text, at)
+    return Criterion(
+        text=text.strip() if match or not key else f"{key}: {text.strip()}",
+        source=where, line=line, kind="absolute", metric=ref, op=op, value=value, unit=metric.unit,
+        confidence=confidence, where=segment,
+    )  # fmt: skip
+
+
+def _take_confidence(body: str, at: str | None, text: str) -> tuple[str, float | None]:
+    match = _CONFIDENCE.search(body)
+    if not match:
+        return body, None
+    level = float(match[1]) / 100
+    if not 0.5 <= level < 1:
+        raise SpecError(
+            f"in '{text}': {match[1]}% is no usable confidence", where=at, hint="write: with 95% confidence"
+        )
+    return body[: match.start()] + body[match.end() :], level
+
+
+def _take_segment(body: str) -> tuple[str, tuple[str, str] | None]:
+    match = _SEGMENT.search(body)
+    if not match:
+        return body, None
+    return body[: match.start()] + body[match.end() :], (
+        match["col"].strip("`\"' "),
+        match["val"].strip("\"' "),
+    )
+
+
+def _relative(
+    match: re.Match[str], text: str, key: str, where: str, line: int, confidence: float | None,
+    segment: tuple[str, str] | None,
+) -> Criterion:  # fmt: skip
+    reference = re.sub(r"\s+", " ", match["ref"].casefold()).strip()
+    reference = re.sub(r"^(?:a|any|our)\s+", "", reference)
+    if reference in ("baseline", "baselines", "all baselines", "every baseline"):
+        reference = "best baseline"
+    if reference in ("last version", "the last version", "previous model", "last model", "previous"):
+        reference = "previous version"
+    if not (reference.endswith(" baseline") or reference == "previous version"):
+        raise SpecError(
+            f"'{match['ref']}' in '{text.strip()}' is nothing to compare with",
+            where=f"{where}:{line}" if line else where or None,
+            hint="write: Better than best baseline by 20%, Better than random baseline by 3x, "
+            "or Better than previous version",
+        )
+    unit = (match["unit"] or "%").lower()
+    factor = float(match["n"] or 0) / (100 if unit == "%" else 1)
+    metric = None
+    if key and fold_name(key) != "accuracy" and known_metric(key.partition("@")[0]):
+        metric = parse_metric_ref(key)
+    return Criterion(
+        text=text.strip() if not key else f"{key}: {text.strip()}",
+        source=where, line=line, kind="relative", metric=metric, value=factor, unit=unit, reference=reference,
+        confidence=confidence, where=segment,
+    )  # fmt: skip
+
+
+def _value(text: str, metric_unit: str, whole: str, at: str | None) -> float:
+    match = _VALUE.match(text.strip())
+    if match is None or re.search(r"\d", match["rest"] or ""):
+        raise SpecError(
+            f"'{text.strip()}' in '{whole.strip()}' is not one number with a unit",
+            where=at,
+            hint="write for example: > 0.83, < 100ms, >= 1000 req/sec, < 10%",
+        )
+    number = float(match["number"].replace(",", ""))
+    unit = (match["unit"] or match["prefix"] or "").casefold()
+    if (
+        not unit
+        or unit in _SAME.get(metric_unit, (metric_unit.casefold(),))
+        or unit in "$€£"
+        or unit in ("usd", "eur")
+    ):
+        return number
+    scale = _SCALE.get((unit, metric_unit))
+    if scale is None:
+        expected = f"'{metric_unit}'" if metric_unit else "no unit, or %"
+        raise SpecError(
+            f"unit '{unit}' in '{whole.strip()}' does not fit this metric", where=at, hint=f"use {expected}"
+        )
+    return number * scale
+
+
+def _no_criterion(text: str, key: str, at: str | None) -> SpecError:
+    name = key if key and known_metric(key) else "ROC AUC"
+    nearest = f"{name} > 0.8"
+    numbers = re.findall(r"\d+(?:\.\d+)?%?", text)
+    words = re.match(
+        r"[A-Za-z][\w @]*?(?=\s+(?:above|over|at least|more than|below|under|at most|of|is)\b)", text
+    )
+    if numbers and (words or known_metric(key)):
+        low = re.search(r"\b(below|under|at most|less)\b", text)
+        nearest = f"{(words[0] if words else key).strip()} {'<' if low else '>'} {numbers[0]}"
+    return SpecError(
+        f"'{text.strip()}' is not a criterion",
+        where=at,
+        hint=f"the nearest valid form is: {nearest}   (also: Better than best baseline by 20%, Latency: <100ms)",
+    )
