@@ -1,0 +1,1 @@
+"""One tabular data set: reading, kinds, profile, quality, schema, features, drift."""
