@@ -83,7 +83,12 @@ def _mode_of(path: Path) -> int:
 
 
 def claim_numbered(
-    parent: Path, width: int, name_of: Callable[[int], str], pattern: re.Pattern[str], first: int = 1
+    parent: Path,
+    width: int,
+    name_of: Callable[[int], str],
+    pattern: re.Pattern[str],
+    first: int = 1,
+    wanted: int | None = None,
 ) -> tuple[int, Path]:
     """Make the next numbered folder under `parent`, safely beside other threads and processes.
 
@@ -98,6 +103,8 @@ def claim_numbered(
         Its first group is the number in an existing folder's name.
     first : int
         The number given where no folder exists yet.
+    wanted : int, optional
+        The number to give if it is free; the next one otherwise.
 
     Returns
     -------
@@ -109,27 +116,34 @@ def claim_numbered(
     claims = parent / ".claims"
     with storage_errors(parent):
         claims.mkdir(parents=True, exist_ok=True)
-        number = max([first - 1, *_numbers(parent, pattern)]) + 1
+        taken = _numbers(parent, pattern)
+        following = max([first - 1, *taken]) + 1
+        number = following if wanted is None or wanted in taken else wanted
         while True:
-            marker = claims / f"{number:0{width}d}"
-            try:
-                marker.mkdir()
-            except FileExistsError:
-                number += 1
-                continue
-            # A folder may have been made between our listing and our claim by one that then let go.
-            if number in _numbers(parent, pattern):
-                with contextlib.suppress(OSError):
-                    marker.rmdir()
-                number += 1
-                continue
-            try:
-                folder = parent / name_of(number)
-                folder.mkdir()
-            finally:
-                with contextlib.suppress(OSError):
-                    marker.rmdir()
-            return number, folder
+            folder = _try_claim(parent, claims / f"{number:0{width}d}", number, name_of, pattern)
+            if folder is not None:
+                return number, folder
+            number = max(number + 1, following)
+
+
+def _try_claim(
+    parent: Path, marker: Path, number: int, name_of: Callable[[int], str], pattern: re.Pattern[str]
+) -> Path | None:
+    """Make the folder of one number, or None where somebody else has or is making it."""
+    try:
+        marker.mkdir()
+    except FileExistsError:
+        return None
+    try:
+        # A folder may have been made between our listing and our claim by one that then let go.
+        if number in _numbers(parent, pattern):
+            return None
+        folder = parent / name_of(number)
+        folder.mkdir()
+        return folder
+    finally:
+        with contextlib.suppress(OSError):
+            marker.rmdir()
 
 
 def _numbers(parent: Path, pattern: re.Pattern[str]) -> set[int]:

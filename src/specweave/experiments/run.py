@@ -1,0 +1,585 @@
+"""One experiment while it happens: what it is told is on disk before the call returns.
+
+Reads: files given as artifacts. Writes: its own folder only. Never: stops training for a mirror,
+swallows an exception of the training code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from specweave.errors import DataError, StateError, StorageError
+from specweave.experiments import artifacts as files
+from specweave.experiments.history import HISTORY, LineFile, last_steps, last_values, load_history
+from specweave.experiments.names import file_name
+from specweave.experiments.record import EXPERIMENT, METRICS, NOTES, PARAMS, STATUSES, Header
+from specweave.experiments.values import Number, metric_value, param_value, step_number, text_of
+from specweave.files.atomic import storage_errors, write_text
+from specweave.files.store import render_json
+
+LOGS = "logs"
+
+
+class RunWatcher(Protocol):
+    """Somebody who is told when a run opens and closes (a mirror reads the files from then on)."""
+
+    def run_opened(self, run: Run) -> None:
+        """Start to follow `run`; must return at once."""
+
+    def run_closed(self, run: Run) -> None:
+        """Finish following `run`."""
+
+
+class Run:
+    """An open experiment; made by `ExperimentStore.create`, used as a context manager.
+
+    Leaving the block marks it ``completed``; an exception marks it ``failed`` with the traceback in
+    ``logs/`` and goes on; Ctrl-C marks it ``interrupted``.
+
+    Attributes
+    ----------
+    folder : Path
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        header: Header,
+        *,
+        clock: Callable[[], float] = time.time,
+        watchers: Sequence[RunWatcher] = (),
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder = folder
+        self._header = header
+        self._clock = clock
+        self._watchers = watchers
+        self._began = time.monotonic()
+        self._before_s = header.duration_s or 0.0
+        self._lock = threading.RLock()
+        self._closed = False
+        self._params: dict[str, Any] = dict(params or {})
+        self._metrics: dict[str, Number] = {}
+        self._steps: dict[str, int] = {}
+        self._went_back: set[str] = set()
+        self._keys: dict[str, str] = {}
+        self._reports: dict[str, str] = {}
+        self._copied: set[str] = set()
+        self._history = LineFile(folder / HISTORY, folder / LOGS / "history-damaged.jsonl")
+        if header.attempts > 1:
+            lines, _ = load_history(folder)
+            self._metrics, self._steps = last_values(lines), last_steps(lines)
+        self._write = self._history.append
+        self._save_header()
+        self._log_line(f"attempt {header.attempts} started, pid {header.pid} on {header.host}")
+        for watcher in watchers:
+            self._tell(watcher.run_opened)
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The folder's name, ``exp-003-xgboost``."""
+        return self._header.id
+
+    @property
+    def name(self) -> str:
+        """The slug, ``xgboost``."""
+        return self._header.name
+
+    @property
+    def number(self) -> int:
+        """The number, 3."""
+        return self._header.number
+
+    @property
+    def increment(self) -> str | None:
+        """The increment this run belongs to, where it belongs to one."""
+        return self._header.increment
+
+    @property
+    def status(self) -> str:
+        """``running``, ``completed``, ``failed`` or ``interrupted``."""
+        return self._header.status
+
+    @property
+    def closed(self) -> bool:
+        """Whether it can be written to no longer."""
+        return self._closed
+
+    @property
+    def seed(self) -> int | None:
+        """The seed it was opened with."""
+        return self._header.seed
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """A copy of the params so far."""
+        with self._lock:
+            return dict(self._params)
+
+    @property
+    def metrics(self) -> dict[str, Number]:
+        """A copy of the last value of every metric so far."""
+        with self._lock:
+            return dict(self._metrics)
+
+    def header(self) -> Header:
+        """Return the record as it stands (what experiment.json holds)."""
+        return self._header
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} {self.status}>"
+
+    # -- metrics ---------------------------------------------------------------------------------
+
+    def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
+        """Log one number; it survives ``kill -9`` of this process once the call has returned.
+
+        Parameters
+        ----------
+        name : str
+        value : number, or a numpy, torch, jax or tensorflow scalar
+            NaN and infinities are legal.
+        step : int, optional
+            Epoch, batch or round. May go back (a resumed training): both values stay in the history,
+            the later call is the metric's last value, and a note says so once.
+
+        Raises
+        ------
+        DataError
+            If the value is not one real number or the step not a whole one.
+        StateError
+            If the run is closed.
+        StorageError
+            If the disk is full or gone.
+        """
+        # The fast path: about as much work as writing the line takes anyway.
+        if type(value) is not float:
+            value = metric_value(name, value)
+        if step is not None and type(step) is not int:
+            step = step_number(step)
+        key = self._keys.get(name) or self._key(name)
+        text = value.__repr__() if isfinite(value) else _special_text(value)
+        with self._lock:
+            if self._closed:
+                raise self._closed_error()
+            if step is None:
+                line = f'{{"step":null,"time":{self._clock():.6f},"values":{{{key}:{text}}}}}\n'
+            else:
+                line = f'{{"step":{step},"time":{self._clock():.6f},"values":{{{key}:{text}}}}}\n'
+                if step < self._steps.get(name, step):
+                    self._note_step_back(name, step)
+                self._steps[name] = step
+            self._write(line.encode())
+            self._metrics[name] = value
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log several numbers of one moment as one line of the history; see `log_metric`."""
+        if not isinstance(metrics, Mapping):
+            raise DataError(
+                f"log_metrics takes a mapping of names to numbers, not a {type(metrics).__name__}",
+                hint='write exp.log_metrics({"accuracy": 0.9}) or exp.log_metric("accuracy", 0.9)',
+            )
+        if not metrics:
+            return
+        step = None if step is None else step_number(step)
+        values = {str(name): metric_value(str(name), value) for name, value in metrics.items()}
+        body = ",".join(
+            f"{self._keys.get(n) or self._key(n)}:{repr(v) if isfinite(v) else _special_text(v)}"
+            for n, v in values.items()
+        )
+        with self._lock:
+            self._check_open()
+            if step is not None:
+                for name in values:
+                    if step < self._steps.get(name, step):
+                        self._note_step_back(name, step)
+                    self._steps[name] = step
+            shown = "null" if step is None else str(step)
+            self._write(f'{{"step":{shown},"time":{self._clock():.6f},"values":{{{body}}}}}\n'.encode())
+            self._metrics.update(values)
+
+    def _key(self, name: str) -> str:
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(f"a metric needs a name, not {name!r}", hint='for example "accuracy"')
+        key = json.dumps(name, ensure_ascii=True)
+        # Names made in a loop (loss_epoch_0, loss_epoch_1, ...) must not grow this for ever.
+        if len(self._keys) < 10_000:
+            self._keys[name] = key
+        return key
+
+    def _note_step_back(self, name: str, step: int) -> None:
+        if name in self._went_back:
+            return
+        self._went_back.add(name)
+        self.log_note(
+            f"the step of '{name}' went back from {self._steps[name]} to {step}; "
+            "the history keeps both, the last value is the later call's"
+        )
+
+    # -- params, notes, tags, status -------------------------------------------------------------
+
+    def log_param(self, name: str, value: Any) -> None:
+        """Keep one setting; what JSON cannot hold is kept as its repr, with a note."""
+        self.log_params({name: value})
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Keep settings, for example ``model.get_params()``; a changed value is noted."""
+        if not isinstance(params, Mapping):
+            raise DataError(
+                f"log_params takes a mapping of names to values, not a {type(params).__name__}",
+                hint='write exp.log_params(model.get_params()) or exp.log_param("depth", 6)',
+            )
+        converted = {str(name): param_value(value) for name, value in params.items()}
+        with self._lock:
+            self._check_open()
+            as_text = sorted(name for name, (_, kept) in converted.items() if not kept)
+            changed = [
+                f"'{name}' from {text_of(self._params[name])} to {text_of(value)}"
+                for name, (value, _) in sorted(converted.items())
+                if name in self._params and self._params[name] != value
+            ]
+            self._params.update({name: value for name, (value, _) in converted.items()})
+            self._save_params()
+            if as_text:
+                self.log_note(f"kept as text, since JSON cannot hold them: params {', '.join(as_text)}")
+            if changed:
+                self.log_note(f"params changed: {'; '.join(changed)}")
+
+    def log_note(self, text: str) -> None:
+        """Add a note to notes.md: what was learnt, why it failed."""
+        body = str(text).strip().replace("\r\n", "\n").replace("\n", "\n  ")
+        with self._lock:
+            self._check_open()
+            self._append(NOTES, f"- {body}\n")
+
+    def add_tag(self, name: str, value: object = "") -> None:
+        """Tag the run: ``add_tag("prod")`` or ``add_tag("team", "search")``."""
+        with self._lock:
+            self._check_open()
+            self._header.tags = {**self._header.tags, str(name): str(value)}
+            self._save_header()
+
+    def set_status(self, status: str) -> None:
+        """Set how the run is judged; what is set here stays when the block ends well.
+
+        Raises
+        ------
+        DataError
+            If it is none of running, completed, failed, interrupted.
+        """
+        if status not in STATUSES:
+            raise DataError(f"no such status: {status!r}", hint=f"use one of {', '.join(STATUSES)}")
+        with self._lock:
+            self._check_open()
+            self._header.status = status
+            self._save_header()
+
+    # -- artifacts -------------------------------------------------------------------------------
+
+    def log_artifact(self, path: Any, name: str | None = None) -> Path:
+        """Copy a file or folder into the experiment; an object is saved instead.
+
+        Parameters
+        ----------
+        path : str, Path or object
+            A relative path is looked for in the working directory, the experiment itself, the
+            increment and the project.
+        name : str, optional
+            Name inside the experiment; the file's own name where not given.
+
+        Returns
+        -------
+        Path
+            Where it lies now. The record's own files and what `save_artifact` made are never
+            overwritten: such a copy goes to ``artifacts/``.
+
+        Raises
+        ------
+        StorageError
+            If the file is nowhere; the message lists where it was looked for.
+        """
+        if not isinstance(path, str | os.PathLike):
+            return self.save_artifact(path, name)
+        self._check_open()
+        source = self._find_source(Path(path).expanduser())
+        if source.is_relative_to(self.folder.absolute()) and name is None:
+            relative = source.relative_to(self.folder.absolute()).as_posix()
+            return self._register(relative, "artifact")
+        relative = file_name(name or source.name)
+        with self._lock:
+            if relative not in self._copied and self._is_taken(relative):
+                relative = f"artifacts/{relative}"
+            self._copied.add(relative)
+        files.copy_in(source, self.folder / relative)
+        return self._register(relative, "artifact")
+
+    def save_artifact(self, value: Any, name: Any = None) -> Path:
+        """Save an object in the experiment; the name's ending says how (.pkl, .json, .csv, .png, ...).
+
+        The two arguments may come in either order.
+
+        Raises
+        ------
+        DataError
+            If there is no name, or the object cannot be written that way.
+        """
+        if isinstance(value, str) and name is not None and not isinstance(name, str):
+            value, name = name, value
+        if name is None:
+            raise DataError(
+                "save_artifact needs a name for the file", hint='exp.save_artifact(model, "model.pkl")'
+            )
+        if isinstance(value, os.PathLike):
+            return self.log_artifact(value, str(name))
+        return self._save(value, str(name), "artifact")
+
+    def save_model(self, model: Any, name: str = "model.pkl") -> Path:
+        """Save a trained model; see `save_artifact`."""
+        if isinstance(model, str) and not isinstance(name, str):
+            model, name = name, model
+        return self._save(model, name, "model")
+
+    def save_report(self, name: str, text: str | None = None) -> Path:
+        """Save a report; without `text`, one made of what this run has logged so far.
+
+        A report without text is made again when the run closes, so that it holds what came later.
+        """
+        with self._lock:
+            self._check_open()
+            if text is not None:
+                return self._save(text, name, "report")
+            relative = self._own_name(name)
+            self._reports[relative] = name
+            self._render_report(relative)
+            return self._register(relative, "report")
+
+    def register_model(self, name: str | None = None, *, artifact: str | None = None, **details: Any) -> Any:
+        """Make the saved model the increment's next version, ``models/model-vN.pkl`` with its metadata.
+
+        Parameters
+        ----------
+        name : str, optional
+            Algorithm shown in the metadata; the run's name where not given.
+        artifact : str, optional
+            Which artifact; the model saved last where not given.
+        details
+            Further metadata: ``threshold=0.4``, ``input_schema={...}``.
+
+        Returns
+        -------
+        specweave.experiments.versions.ModelVersion
+
+        Raises
+        ------
+        StateError
+            If no model was saved in this run.
+        """
+        from specweave.experiments.versions import register_from_run
+
+        with self._lock:
+            self._check_open()
+            models = [n for n, a in self._header.artifacts.items() if a.role == "model"]
+            chosen = artifact or (models[-1] if models else None)
+            if chosen is None:
+                raise StateError(
+                    "there is no model to register", where=self.id, hint="call exp.save_model(model) first"
+                )
+            return register_from_run(self, chosen, algorithm=name or self.name, details=details)
+
+    def _find_source(self, path: Path) -> Path:
+        if path.is_absolute():
+            if path.exists():
+                return path
+            raise StorageError("no such file to log as an artifact", where=path, hint="write the file first")
+        places = [Path.cwd(), self.folder.absolute()]
+        if self.increment is not None and self.folder.parent.name == "experiments":
+            increment = self.folder.absolute().parent.parent
+            places += [increment, increment.parent.parent.parent]
+        for place in places:
+            if (place / path).exists():
+                return place / path
+        looked = ", ".join(dict.fromkeys(str(place) for place in places))
+        raise StorageError(
+            f"no file '{path}' to log as an artifact",
+            where=self.id,
+            hint=f"write it first, or give its full path; looked in {looked}",
+        )
+
+    def _is_taken(self, relative: str) -> bool:
+        return relative.partition("/")[0] in files.RESERVED or (self.folder / relative).exists()
+
+    def _own_name(self, name: str) -> str:
+        relative = file_name(name)
+        if relative.partition("/")[0] in files.RESERVED:
+            raise DataError(
+                f"'{relative}' is a file of the record itself", where=self.id, hint="choose another name"
+            )
+        return relative
+
+    def _save(self, value: Any, name: str, role: str) -> Path:
+        relative = self._own_name(name)
+        self._check_open()
+        files.save_object(self.folder / relative, value)
+        return self._register(relative, role)
+
+    def _register(self, relative: str, role: str) -> Path:
+        path = self.folder / relative
+        described = files.describe(path, role)
+        with self._lock:
+            self._check_open()
+            # Put last, so that "the model saved last" is the last of its role.
+            kept = {n: a for n, a in self._header.artifacts.items() if n != relative}
+            self._header.artifacts = {**kept, relative: described}
+            self._save_header()
+        return path
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def close(self, status: str | None = None) -> None:
+        """Write the final record; a second call does nothing.
+
+        Parameters
+        ----------
+        status : str, optional
+            How it ended; ``completed`` unless `set_status` said otherwise.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._header.status = status or (
+                "completed" if self._header.status == "running" else self._header.status
+            )
+            self._header.ended = _iso(self._clock())
+            self._header.duration_s = round(self._before_s + time.monotonic() - self._began, 6)
+            for relative in self._reports:
+                self._render_report(relative)
+                self._header.artifacts[relative] = files.describe(self.folder / relative, "report")
+            if not self._params:
+                self._save_params()
+            write_text(self.folder / METRICS, render_json(self._metrics))
+            self._log_line(f"{self._header.status} after {self._header.duration_s:.3f} s")
+            # Last, so that whoever reads a closed status finds everything else in place.
+            self._save_header()
+            self._closed = True
+            self._history.close()
+        for watcher in self._watchers:
+            self._tell(watcher.run_closed)
+
+    def __enter__(self) -> Run:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        elif isinstance(error, KeyboardInterrupt | SystemExit) and not _is_clean_exit(error):
+            self._end_badly("interrupted", error, trace)
+        elif isinstance(error, SystemExit):
+            self.close()
+        else:
+            self._end_badly("failed", error, trace)
+
+    def fail(self, error: BaseException) -> None:
+        """Close as failed with the traceback of `error` in ``logs/``."""
+        self._end_badly("failed", error, error.__traceback__)
+
+    def _end_badly(self, status: str, error: BaseException, trace: TracebackType | None) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            first = str(error).strip().splitlines()[:1]
+            line = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+            self._header.error = line[:500]
+            try:
+                text = "".join(traceback.format_exception(type(error), error, trace))
+                self._append(f"{LOGS}/traceback.txt", text)
+                self.log_note(f"{status.upper()}: {line[:500]}")
+                self.close(status)
+            except StorageError as disk:
+                # The user's own exception is the news; a full disk must not take its place.
+                warnings.warn(f"{self.id} could not be closed: {disk}", RuntimeWarning, stacklevel=3)
+                self._closed = True
+                self._history.close()
+
+    # -- files -----------------------------------------------------------------------------------
+
+    def _render_report(self, relative: str) -> None:
+        from specweave.experiments.report import render_report
+
+        text = render_report(self._header, self._params, self.folder)
+        write_text(self.folder / relative, text)
+
+    def _save_header(self) -> None:
+        write_text(self.folder / EXPERIMENT, render_json(self._header))
+
+    def _save_params(self) -> None:
+        write_text(self.folder / PARAMS, render_json(self._params))
+
+    def _log_line(self, text: str) -> None:
+        self._append(f"{LOGS}/run.log", f"{_iso(self._clock())} {text}\n")
+
+    def _append(self, name: str, text: str) -> None:
+        path = self.folder / name
+        with storage_errors(path):
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(fd, text.encode("utf-8", errors="replace"))
+            finally:
+                os.close(fd)
+
+    def _tell(self, call: Callable[[Run], None]) -> None:
+        try:
+            call(self)
+        except Exception as error:  # a mirror is foreign code, and never stops training
+            warnings.warn(f"a mirror of {self.id} failed: {error}", RuntimeWarning, stacklevel=3)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise self._closed_error()
+
+    def _closed_error(self) -> StateError:
+        return StateError(
+            f"the experiment {self.id} is closed",
+            where=self.folder.name,
+            hint="log inside its 'with' block, or open another one with track_experiment(...)",
+        )
+
+
+def _is_clean_exit(error: BaseException) -> bool:
+    return isinstance(error, SystemExit) and error.code in (None, 0)
+
+
+def _special_text(value: Number) -> str:
+    if value != value:
+        return '"NaN"'
+    return '"Infinity"' if value > 0 else '"-Infinity"'
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def make_tags(tags: Mapping[str, object] | Iterable[str] | str | None) -> dict[str, str]:
+    """Return tags given as a mapping, a list or one string as name -> value."""
+    if tags is None:
+        return {}
+    if isinstance(tags, str):
+        return {tags: ""}
+    if isinstance(tags, Mapping):
+        return {str(name): str(value) for name, value in tags.items()}
+    return {str(name): "" for name in tags}
