@@ -1,0 +1,1 @@
+"""How sure a number is: intervals, paired tests, power, calibration. Arrays in, numbers out."""
