@@ -64,7 +64,7 @@ def pickled(value: Any) -> bytes:
             return pickle.dumps(value, protocol=5)
     except Exception:  # any object may refuse in any way; the second pickler has the last word
         pass
-    from joblib.externals import cloudpickle
+    import cloudpickle
 
     try:
         return bytes(cloudpickle.dumps(value, protocol=5))

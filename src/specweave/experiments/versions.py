@@ -55,7 +55,7 @@ class ModelVersion(msgspec.Struct, frozen=True):
 
 def list_versions(models: Path) -> list[ModelVersion]:
     """Return the versions of a ``models/`` folder, oldest first."""
-    return [_load(models, number) for number in _numbers(models)]
+    return [_load(models, number) for number in _written(models)]
 
 
 def get_version(models: Path, number: int | str | None = None) -> ModelVersion:
@@ -68,7 +68,7 @@ def get_version(models: Path, number: int | str | None = None) -> ModelVersion:
     UnknownNameError
         If there is no such version.
     """
-    numbers = _numbers(models)
+    numbers = _written(models)
     if not numbers:
         raise StateError("no model is registered yet", where=models.name, hint="run: sw do")
     if number is None:
@@ -207,6 +207,11 @@ def _numbers(models: Path) -> list[int]:
     if not models.is_dir():
         return []
     return sorted(int(m[1]) for name in os.listdir(models) if (m := _METADATA.match(name)))
+
+
+def _written(models: Path) -> list[int]:
+    # An empty file is the claim of one who is still copying, or was killed while doing so.
+    return [n for n in _numbers(models) if (models / f"model-v{n}.metadata.json").stat().st_size]
 
 
 def _load(models: Path, number: int) -> ModelVersion:

@@ -1,0 +1,1 @@
+"""Where tasks run: on this machine or on a cluster, behind one interface."""
