@@ -38,7 +38,7 @@ except ImportError:  # Windows has no flock; two processes may then resume the s
 _Signature = tuple[int, ...]
 # Aliases, since the class has a method called `list`.
 _Records = list[ExperimentRecord]
-_Errors = list[SpecweaveError]
+_Errors = dict[str, SpecweaveError]
 _Names = list[str]
 
 
@@ -182,14 +182,14 @@ class ExperimentStore:
         return [self._load(name) for name in self.folder_names()]
 
     def readable(self) -> tuple[_Records, _Errors]:
-        """Return the experiments that can be read, and an error for each that cannot."""
+        """Return the experiments that can be read, and the error of each folder that cannot."""
         records: _Records = []
-        errors: _Errors = []
+        errors: _Errors = {}
         for name in self.folder_names():
             try:
                 records.append(self._load(name))
             except SpecweaveError as error:
-                errors.append(error)
+                errors[name] = error
         return records, errors
 
     def folder_names(self) -> _Names:
