@@ -67,7 +67,8 @@ class ClassOutcome:
     def predicted(self) -> Ints:
         """The decision for each row, as positions in `labels`, shape (n_rows,)."""
         if self.positive is None:
-            return np.argmax(self.proba, axis=1)
+            best: Ints = np.argmax(self.proba, axis=1)
+            return best
         negative = 1 - self.positive
         return np.where(self.score >= self.threshold, self.positive, negative)
 
@@ -117,6 +118,12 @@ def read_outcome(outcome: Any, decision: Mapping[str, Any] | None = None) -> Cla
 def _codes(truth: Any, labels: list[str]) -> tuple[Ints, list[str]]:
     import pandas as pd
 
+    if isinstance(truth.dtype, pd.CategoricalDtype):
+        known, labels = _codes(pd.Series(truth.cat.categories.astype(object)), labels)
+        codes = truth.cat.codes.to_numpy()
+        if (codes < 0).any():
+            raise DataError("a true label is missing")
+        return known[codes], labels
     codes = pd.Index(labels).get_indexer(truth)
     if (codes >= 0).all():
         return codes, labels
