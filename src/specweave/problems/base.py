@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
+    from specweave.tables.kinds import ColumnKind
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Dataset:
     ----------
     frame : DataFrame, shape (n_rows, n_columns)
         Every column of the file, the target included; the index is 0..n_rows-1.
-    kinds : dict of str to str
-        Kind of each column (see ``tables.kinds``).
+    kinds : dict of str to ColumnKind
+        What each column is (see ``tables.kinds``).
     roles : dict of str to str or list of str
         Which column is what: ``target``, ``identifiers``, ``time``, ``group``, ``user``, ``item`` ...
     source : Source
@@ -57,7 +58,7 @@ class Dataset:
     """
 
     frame: pd.DataFrame
-    kinds: dict[str, str]
+    kinds: dict[str, ColumnKind]
     roles: dict[str, Any]
     source: Source
     settings: dict[str, Any] = field(default_factory=dict)
@@ -225,12 +226,15 @@ class Problem(ABC):
         Fields of the spec's "Data Requirements" without which nothing can run.
     words : tuple of str
         Words of a request that suggest this type.
+    plan_keys : tuple of str
+        Top-level settings of ``plan.md`` that only this type knows.
     """
 
     name: ClassVar[str]
     types: ClassVar[tuple[str, ...]]
     required: ClassVar[tuple[str, ...]] = ("Training data", "Target")
     words: ClassVar[tuple[str, ...]] = ()
+    plan_keys: ClassVar[tuple[str, ...]] = ()
 
     # -- planning: from a request and a profile to documents ---------------------------------------
 

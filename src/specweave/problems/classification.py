@@ -1,0 +1,475 @@
+"""Classification: which of a few labels. Binary with a tuned threshold, or several classes.
+
+Reads: a table with a label column. Writes: nothing. Never: tunes a threshold on the holdout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from specweave.errors import DataError, SpecError
+from specweave.metrics.base import MetricRef, parse_metric_ref
+from specweave.problems.base import Choice, Dataset, ModelExperiment, Table
+from specweave.problems.tabular import TabularProblem, common_choices
+from specweave.records import Figure, Finding
+
+if TYPE_CHECKING:
+    from specweave.increments.plan import Plan
+    from specweave.increments.spec import Spec
+
+_POSITIVE_WORDS = ("yes", "1", "true", "y", "t", "positive", "fraud", "churn", "churned", "default", "bad", "spam")
+_MAX_CLASSES = 100
+# Below this share of positives, ROC AUC flatters: a false alarm costs it almost nothing.
+_RARE = 0.1
+
+
+class Classification(TabularProblem):
+    """Binary and multiclass classification of table rows."""
+
+    name = "classification"
+    types = ("Binary classification", "Multiclass classification", "Classification")
+    words = ("churn", "fraud", "classif", "whether", "detect", "spam", "species", "default", "label", "categor",
+             "which", "will they", "yes or no", "diagnos", "intent", "sentiment")  # fmt: skip
+    task = "classification"
+    default_validation = "stratified"
+
+    # -- planning ----------------------------------------------------------------------------------
+
+    @classmethod
+    def match_data(cls, request: str, frame: pd.DataFrame, roles: Mapping[str, Any]) -> tuple[float, str]:
+        """A target of text, or of few distinct whole numbers, is a label."""
+        target = roles.get("target")
+        if not target or target not in frame.columns:
+            return 0.3 * cls.match_request(request), "no target is known"
+        values = frame[target].dropna()
+        distinct = values.nunique()
+        if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            if distinct <= max(20, 0.05 * len(values)):
+                return 0.95, f"'{target}' holds {distinct} labels"
+            return 0.2, f"'{target}' holds {distinct} different texts"
+        whole = bool((values == values.round()).all())
+        if distinct == 2:
+            return 0.97, f"'{target}' holds two values"
+        if whole and distinct <= 10 and len(values) >= 5 * distinct:
+            return 0.75, f"'{target}' holds {distinct} distinct whole numbers"
+        return 0.05, f"'{target}' is a quantity with {distinct} distinct values"
+
+    @classmethod
+    def draft_spec(
+        cls, request: str, profile: Mapping[str, Any] | None, roles: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Draft the bullets from the label's distribution."""
+        summary = roles.get("target_values") or {}
+        n_classes = len(summary)
+        binary = n_classes == 2 or (n_classes == 0 and "multi" not in request.casefold())
+        target = roles.get("target") or "the label"
+        rare = bool(summary) and min(summary.values()) / max(1, sum(summary.values())) < _RARE
+        if not binary:
+            metrics, positive = "Macro F1 > 0.7", None
+        else:
+            positive = _positive_label(list(summary)) if summary else None
+            if positive is None and summary:
+                positive = min(summary, key=lambda k: summary[k])
+            metrics = "Average precision > 0.5, Precision > 0.9" if rare else "ROC AUC > 0.8"
+        problem = {
+            "Problem type": "Binary classification" if binary else "Multiclass classification",
+            "Output": f"Probability of {target} = {positive}" if positive else f"Probability of each {target}",
+            "Success metrics": metrics,
+        }
+        data = {"Positive class": positive} if positive else {}
+        return {"problem": problem, "data": data, "model": {}}
+
+    def draft_plan(self, spec: Spec, profile: Mapping[str, Any] | None) -> list[Choice]:
+        """Choose metric, baselines, candidates and threshold, each with its reason."""
+        counts = {k: int(v) for k, v in ((profile or {}).get("target") or {}).get("counts", {}).items()}
+        n_rows = (profile or {}).get("rows")
+        total = sum(counts.values())
+        share = min(counts.values()) / total if counts else None
+        multiclass = len(counts) > 2 or "multi" in spec.problem_type.casefold()
+        choices = common_choices(n_rows, (profile or {}).get("drop", {}))
+        metric, why = _selection(multiclass, share)
+        choices.append(Choice("selection_metric", metric, why))
+        choices.append(
+            Choice("baselines", ["random", "majority", "rule-based"],
+                   "chance, the most common label, and the best single feature: what any model must beat")
+        )  # fmt: skip
+        table = self.candidate_table(n_rows or 10_000)
+        choices.append(
+            Choice("candidates", [
+                {"name": e.name, **({"search": dict(e.search)} if e.search else {})} for e in table.values()
+            ], "; ".join(f"{e.name}: {e.note}" for e in table.values()))
+        )  # fmt: skip
+        if not multiclass:
+            value, why = _threshold_rule(spec, share)
+            choices.append(Choice("threshold", value, why))
+        return choices
+
+    # -- data --------------------------------------------------------------------------------------
+
+    def check_target_values(self, dataset: Dataset, where: str) -> None:
+        """Refuse a constant target, a label with one row, or a target that is a quantity."""
+        target = dataset.roles["target"]
+        counts = pd.Series(_labels(dataset.frame[target])).value_counts()
+        if len(counts) < 2:
+            raise DataError(
+                f"the target '{target}' holds only one value ({counts.index[0]!r}): there is nothing to learn",
+                where=where, hint="name another target, or bring data that holds every label",
+            )  # fmt: skip
+        if len(counts) > _MAX_CLASSES:
+            raise DataError(
+                f"the target '{target}' holds {len(counts)} different labels",
+                where=where, hint="for a quantity write 'Problem type: Regression' in spec.md; else group the labels",
+            )  # fmt: skip
+        lonely = [str(label) for label, n in counts.items() if n < 2]
+        if lonely:
+            raise DataError(
+                f"the label {', '.join(repr(x) for x in lonely[:5])} of '{target}' has one row: "
+                "it cannot be both learned and tested",
+                where=where, hint="bring more rows of it, merge it into another label, or remove the row",
+            )  # fmt: skip
+
+    def labels_for_split(self, dataset: Dataset) -> Any:
+        """Return the labels."""
+        return _labels(dataset.frame[dataset.roles["target"]])
+
+    def encode(self, dataset: Dataset) -> np.ndarray:
+        """Return class codes 0..k-1 in the order of the sorted labels."""
+        return np.asarray(pd.Categorical(self.labels_for_split(dataset), categories=self.classes(dataset)).codes)
+
+    def classes(self, dataset: Dataset) -> list[str]:
+        """Return the labels, sorted (numbers by value)."""
+        found = set(self.labels_for_split(dataset))
+        try:
+            return sorted(found, key=float)
+        except ValueError:
+            return sorted(found)
+
+    # -- models ------------------------------------------------------------------------------------
+
+    def baseline_table(self) -> dict[str, ModelExperiment]:
+        """Random, majority (popularity), the best single feature."""
+        from sklearn.dummy import DummyClassifier
+
+        from specweave.tables.rules import SingleFeatureClassifier
+
+        majority = ModelExperiment(
+            "baseline-majority", DummyClassifier, {"strategy": "prior"}, note="always the most common label"
+        )
+        return {
+            "random": ModelExperiment("baseline-random", DummyClassifier, {"strategy": "uniform"}, note="chance"),
+            "majority": majority,
+            "popularity": majority,
+            "rule-based": ModelExperiment("baseline-rule", SingleFeatureClassifier, note="the best single feature"),
+        }
+
+    def rule_experiment(self, rule: Any, name: str | None = None) -> ModelExperiment:
+        """Wrap a callable over raw rows that returns labels, or the positive label's probability."""
+        return ModelExperiment(f"baseline-{name or rule.__name__}".replace("_", "-"), RuleClassifier, {"rule": rule})
+
+    def candidate_table(self, n_rows: int) -> dict[str, ModelExperiment]:
+        """Linear, random forest, LightGBM, XGBoost, neural net; CatBoost where installed."""
+        from specweave.problems import estimators
+
+        return estimators.classifiers(n_rows)
+
+    def fit(
+        self, experiment: ModelExperiment, dataset: Dataset, rows: np.ndarray, features: Any, *, seed: int, threads: int
+    ) -> Any:
+        """Fit, and remember the labels behind the class codes."""
+        if experiment.estimator_class is RuleClassifier:
+            return RuleClassifier(**experiment.params).fit_labels(self.classes(dataset))
+        model = super().fit(experiment, dataset, rows, features, seed=seed, threads=threads)
+        model.labels_ = self.classes(dataset)
+        return model
+
+    def predict(self, model: Any, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
+        """Return ``row``, ``truth`` and one probability column ``p:<label>`` per class."""
+        frame = dataset.frame.iloc[rows]
+        outcome = pd.DataFrame({"row": np.asarray(rows), "truth": _labels(frame[dataset.roles["target"]])})
+        return pd.concat([outcome, self._probabilities(model, frame)], axis=1)
+
+    def _probabilities(self, model: Any, frame: pd.DataFrame) -> pd.DataFrame:
+        if isinstance(model, RuleClassifier):
+            proba, codes = model.predict_proba(frame), np.arange(len(model.labels_))
+        else:
+            X = np.asarray(model.named_steps["features"].transform(frame), dtype=np.float64)
+            estimator = model.named_steps["model"]
+            codes = np.asarray(estimator.classes_)
+            proba = _proba_of(estimator, X)
+        full = np.zeros((len(frame), len(model.labels_)))
+        full[:, codes.astype(int)] = proba
+        return pd.DataFrame(full, columns=[f"p:{label}" for label in model.labels_])
+
+    def raw_output(self, model: Any, rows: pd.DataFrame) -> np.ndarray:
+        """Return the probability of the last (binary: positive) class."""
+        return self._probabilities(model, rows).to_numpy()[:, -1]
+
+    def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
+        """Choose the threshold on out-of-fold probabilities, by the plan's ``threshold``."""
+        labels = [c[2:] for c in outcome.columns if c.startswith("p:")]
+        if len(labels) != 2:
+            return {"labels": labels, "positive": None, "threshold": None, "rule": "the most probable label"}
+        positive = self._positive(labels, spec)
+        hit = (outcome["truth"] == positive).to_numpy()
+        score = outcome[f"p:{positive}"].to_numpy()
+        threshold, rule = choose_threshold(score, hit, plan)
+        return {"labels": labels, "positive": positive, "threshold": float(threshold), "rule": rule}
+
+    def _positive(self, labels: list[str], spec: Spec) -> str:
+        named = spec.get("Positive class")
+        if named is None:
+            return _positive_label(labels) or labels[-1]
+        if named not in labels:
+            raise SpecError(
+                f"'{named}' is no label of the target", where=spec.at("Positive class"),
+                hint=f"write one of: {', '.join(labels)}",
+            )  # fmt: skip
+        return named
+
+    # -- measuring ---------------------------------------------------------------------------------
+
+    def metrics(self, spec: Spec, plan: Plan) -> list[MetricRef]:
+        """Return the usual metrics of the type, proper scores beside accuracy, the selection metric first."""
+        multiclass = "multi" in spec.problem_type.casefold()
+        names = ["roc_auc", "average_precision", "log_loss", "brier", "accuracy", "balanced_accuracy",
+                 "precision", "recall", "f1", "mcc"]  # fmt: skip
+        if multiclass:
+            names = ["f1", "accuracy", "balanced_accuracy", "precision", "recall", "roc_auc", "log_loss", "brier", "mcc", "kappa"]
+        refs = [parse_metric_ref(n) for n in names]
+        chosen = plan.get("selection_metric")
+        if chosen:
+            first = parse_metric_ref(str(chosen))
+            refs = [first, *[r for r in refs if r != first]]
+        return refs
+
+    def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
+        """Return the log loss of each row."""
+        labels = [c[2:] for c in outcome.columns if c.startswith("p:")]
+        proba = outcome[[f"p:{label}" for label in labels]].to_numpy()
+        codes = pd.Index(labels).get_indexer(outcome["truth"].astype(str))
+        of_truth = np.where(codes >= 0, proba[np.arange(len(outcome)), np.maximum(codes, 0)], 0.0)
+        return -np.log(np.clip(of_truth, 1e-15, 1.0))
+
+    def breakdowns(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Table]:
+        """Return the confusion matrix and precision, recall, F1 of each class."""
+        labels = list(decision.get("labels") or sorted(outcome["truth"].unique()))
+        truth, called = outcome["truth"].astype(str).to_numpy(), self.call(outcome, decision)
+        counts = pd.crosstab(truth, called).reindex(index=labels, columns=labels, fill_value=0).to_numpy()
+        per_class = []
+        for i, label in enumerate(labels):
+            hit, said, there = counts[i, i], counts[:, i].sum(), counts[i].sum()
+            precision, recall = hit / said if said else 0.0, hit / there if there else 0.0
+            f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+            per_class.append((label, int(there), int(said), float(precision), float(recall), float(f1)))
+        return [
+            Table("Confusion matrix", ("truth \\ decision", *labels),
+                  tuple((label, *(int(n) for n in counts[i])) for i, label in enumerate(labels)),
+                  "Rows are the truth, columns what the model decided."),
+            Table("Per class", ("class", "rows", "decided so", "precision", "recall", "F1"), tuple(per_class)),
+        ]  # fmt: skip
+
+    def call(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
+        """Return the decided label of each row."""
+        labels = [c[2:] for c in outcome.columns if c.startswith("p:")]
+        positive, threshold = decision.get("positive"), decision.get("threshold")
+        if positive is not None and threshold is not None and len(labels) == 2:
+            negative = next(label for label in labels if label != positive)
+            return np.where(outcome[f"p:{positive}"].to_numpy() >= threshold, positive, negative)
+        return np.asarray(labels)[outcome[[f"p:{label}" for label in labels]].to_numpy().argmax(axis=1)]
+
+    def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
+        """Say so where a class is never decided."""
+        called = set(self.call(outcome, decision))
+        never = [x for x in (decision.get("labels") or []) if x not in called]
+        return [
+            Finding(
+                code="SW301", severity="warning", message=f"the model never decides '{x}'", where="reports/evaluation.json",
+                evidence={"label": x, "rows": int((outcome['truth'] == x).sum())},
+                advice="lower the threshold, bring more rows of this label, or weigh it in the candidates' params",
+            )
+            for x in never
+        ]  # fmt: skip
+
+    def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
+        """Return ROC, precision-recall, calibration, confusion and threshold pictures."""
+        from specweave.problems import pictures
+
+        return pictures.classification_figures(outcome, decision)
+
+    # -- serving -----------------------------------------------------------------------------------
+
+    def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Answer with the decided label, its probability, and all probabilities."""
+        proba = self._probabilities(model, rows)
+        called = self.call(proba, decision)
+        positive = decision.get("positive")
+        names = [c[2:] for c in proba.columns]
+        values = proba.to_numpy()
+        answers = []
+        for i, label in enumerate(called):
+            every = {n: float(v) for n, v in zip(names, values[i], strict=True)}
+            answer: dict[str, Any] = {"prediction": str(label), "probability": every[str(positive or label)]}
+            if positive is not None:
+                answer |= {"positive": positive, "threshold": decision["threshold"], "decision": bool(label == positive)}
+            answers.append({**answer, "probabilities": every})
+        return answers
+
+    def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:
+        """Compare the share of right decisions; for rare positives, the precision of alarms."""
+        called = self.call(outcome, decision)
+        positive = decision.get("positive")
+        right = float(np.mean(called == outcome["truth"].astype(str).to_numpy()))
+        record: dict[str, Any] = {"metric": "share of right decisions", "kind": "proportion", "baseline": right, "unit": "row"}
+        if positive is not None:
+            share = float((outcome["truth"] == positive).mean())
+            record |= {"outcome_rate": share, "outcome": f"share of '{positive}'"}
+        return record
+
+
+class RuleClassifier:
+    """A person's rule as a model: ``rule(raw_rows)`` returns labels or the last label's probability."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+
+    def fit_labels(self, labels: list[str]) -> RuleClassifier:
+        """Remember the labels; a rule learns nothing else."""
+        self.labels_ = labels
+        return self
+
+    def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return shape (n_rows, n_labels)."""
+        answer = np.asarray(self.rule(rows))
+        if answer.shape != (len(rows),):
+            raise DataError(
+                f"the rule '{self.rule.__name__}' returned shape {answer.shape} for {len(rows)} rows",
+                hint="return one label or one probability per row",
+            )
+        if answer.dtype.kind == "f" and len(self.labels_) == 2:
+            return np.column_stack([1 - answer, answer])
+        codes = pd.Index(self.labels_).get_indexer(_labels(pd.Series(answer)))
+        if (codes < 0).any():
+            raise DataError(
+                f"the rule '{self.rule.__name__}' returned a label that the target does not hold",
+                hint=f"return one of: {', '.join(self.labels_)}",
+            )
+        return np.eye(len(self.labels_))[codes]
+
+
+def choose_threshold(score: np.ndarray, hit: np.ndarray, plan: Plan) -> tuple[float, str]:
+    """Return (threshold, rule in words) that the plan asks for, from validation scores.
+
+    Parameters
+    ----------
+    score : ndarray, shape (n_rows,)
+        Probability of the positive label, out of fold.
+    hit : ndarray of bool, shape (n_rows,)
+
+    Raises
+    ------
+    SpecError
+        If the plan's ``threshold`` cannot be read.
+    """
+    if plan.get("threshold") is None:
+        return 0.5, "0.5: the plan sets no rule"
+    values, precision, recall, alarms = _operating_points(score, hit)
+    cost = plan.get("threshold.cost")
+    if cost:
+        fp, fn = float(cost.get("false_positive", 1)), float(cost.get("false_negative", 1))
+        positives = hit.sum()
+        total = fp * alarms * (1 - precision) + fn * positives * (1 - recall)
+        at = int(np.argmin(total))
+        return float(values[at]), f"lowest cost: {fp:g} per false alarm, {fn:g} per miss"
+    goal = str(plan.get("threshold.maximise", "f1")).casefold()
+    scores = {"recall": recall, "precision": precision, "f1": _f1(precision, recall)}
+    if goal not in scores:
+        raise SpecError(f"threshold.maximise: '{goal}' is not known", where=plan.at("threshold.maximise"),
+                        hint="write recall, precision or f1")  # fmt: skip
+    allowed = np.ones(len(values), dtype=bool)
+    demand = plan.get("threshold.subject_to")
+    if demand:
+        from specweave.increments.criteria import parse_criterion
+
+        wanted = parse_criterion(str(demand), where=plan.at("threshold.subject_to"))
+        name = wanted.metric.name if wanted.metric else ""
+        if name not in ("precision", "recall"):
+            raise SpecError(f"'{demand}' cannot bound a threshold", where=plan.at("threshold.subject_to"),
+                            hint="write precision >= 0.9 or recall >= 0.9")  # fmt: skip
+        bounded = precision if name == "precision" else recall
+        allowed = bounded > wanted.value if wanted.op == ">" else bounded >= wanted.value
+        if not allowed.any():
+            at = int(np.argmax(bounded))
+            return float(values[at]), f"no threshold gives {demand} on validation folds; this one comes nearest ({bounded[at]:.3f})"
+    best = np.where(allowed, scores[goal], -1.0)
+    at = int(np.flatnonzero(best == best.max())[-1])
+    words = f"most {goal}" + (f" with {demand}" if demand else "") + ", on validation folds"
+    return float(values[at]), words
+
+
+def _operating_points(score: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return (threshold, precision, recall, alarms) at each distinct score, thresholds falling between scores."""
+    order = np.argsort(-score, kind="stable")
+    ranked, hits = score[order], np.cumsum(hit[order])
+    last = np.flatnonzero(np.r_[np.diff(ranked) != 0, True])
+    alarms = last + 1
+    following = np.r_[ranked[last[1:]], max(0.0, 2 * ranked[-1] - 1)] if len(last) > 1 else np.array([0.0])
+    values = (ranked[last] + following) / 2
+    return values, hits[last] / alarms, hits[last] / max(1, hit.sum()), alarms
+
+
+def _f1(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
+    return np.divide(2 * precision * recall, precision + recall, out=np.zeros_like(precision), where=precision + recall > 0)
+
+
+def _proba_of(estimator: Any, X: np.ndarray) -> np.ndarray:
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(X), dtype=float)
+    # An estimator without probabilities (SVC, RidgeClassifier): a logistic of its margin keeps the order.
+    margin = np.asarray(estimator.decision_function(X), dtype=float)
+    if margin.ndim == 1:
+        p = 1 / (1 + np.exp(-margin))
+        return np.column_stack([1 - p, p])
+    e = np.exp(margin - margin.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def _labels(column: Any) -> np.ndarray:
+    """Return labels as text; 1.0 and 1 are the same label."""
+    values = pd.Series(np.asarray(column))
+    if pd.api.types.is_float_dtype(values) and (values.dropna() == values.dropna().round()).all():
+        values = values.astype("int64")
+    return values.astype(str).str.strip().to_numpy(dtype=object)
+
+
+def _positive_label(labels: list[str]) -> str | None:
+    return next((x for x in labels if str(x).casefold() in _POSITIVE_WORDS), None)
+
+
+def _selection(multiclass: bool, share: float | None) -> tuple[str, str]:
+    if multiclass:
+        return "log_loss", "a proper score: it rewards honest probabilities of every class"
+    if share is not None and share < _RARE:
+        return "average_precision", f"{share:.2%} positives: ROC AUC would flatter, average precision looks at the alarms"
+    told = f"{share:.0%} positives" if share is not None else "the balance is not known yet"
+    return "roc_auc", f"{told}: ranking quality, independent of the threshold"
+
+
+def _threshold_rule(spec: Spec, share: float | None) -> tuple[dict[str, Any], str]:
+    for criterion in spec.criteria:
+        ref = criterion.metric
+        if ref is None:
+            continue
+        if ref.at and ref.name in ("precision", "recall"):
+            return ({"maximise": ref.name, "subject_to": f"{ref.at[0]} >= {ref.at[1]:g}"},
+                    f"spec.md asks for {ref.label}: the threshold is tuned for it on validation folds")  # fmt: skip
+        if ref.name == "precision" and ref.k is None:
+            return ({"maximise": "recall", "subject_to": f"precision {criterion.op} {criterion.value:g}"},
+                    f"spec.md asks for precision {criterion.op} {criterion.value:g}: as much recall as that leaves")  # fmt: skip
+        if ref.name == "recall" and ref.k is None:
+            return ({"maximise": "precision", "subject_to": f"recall {criterion.op} {criterion.value:g}"},
+                    f"spec.md asks for recall {criterion.op} {criterion.value:g}: as much precision as that leaves")  # fmt: skip
+    return {"maximise": "f1"}, "no precision or recall is demanded: the balance of both"

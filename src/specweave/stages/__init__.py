@@ -1,0 +1,1 @@
+"""The nine tasks: pure functions in a file shell, one file each."""

@@ -1,0 +1,74 @@
+"""Which experiment is best, and how sure that is: the comparison over validation folds.
+
+Reads: metrics and out-of-fold predictions. Writes: ``experiments/comparison.md`` and ``.json``. Never:
+looks at the holdout.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specweave.errors import DataError
+from specweave.experiments.compare import Comparison, compare, save_comparison
+from specweave.experiments.record import ExperimentRecord
+from specweave.metrics.base import find_metric
+from specweave.stages.training import best_of, load_predictions, trained
+from specweave.stages.workspace import Workspace
+
+CHOOSABLE = ("candidate", "tuned")
+
+
+def choose_best(workspace: Workspace) -> ExperimentRecord:
+    """Return the best candidate or tuned experiment; a baseline only where nothing else was trained."""
+    records = trained(workspace)
+    return best_of(workspace, [r for r in records if r.tags.get("role") in CHOOSABLE] or records)
+
+
+def write_comparison(workspace: Workspace) -> Comparison | None:
+    """Compare every experiment of today's data and split; None where nothing was trained yet."""
+    records = trained(workspace)
+    if not records:
+        return None
+    ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
+    best = choose_best(workspace)
+    listed = [
+        r.id
+        for r in workspace.store.list()
+        if r.tags.get("generation") in (workspace.generation, None) and r.tags.get("role") != "analysis"
+    ]
+    others = [m.key for m in workspace.problem.metrics(workspace.spec, workspace.plan)[:4] if m.key != ref.key]
+    comparison = compare(
+        workspace.store,
+        metric=ref.key,
+        higher_is_better=find_metric(ref.name).higher_is_better,
+        experiments=listed,
+        also=others,
+        best=best.id,
+        tests=paired_tests(workspace, best, records),
+    )
+    save_comparison(workspace.increment.experiments, comparison)
+    return comparison
+
+
+def paired_tests(workspace: Workspace, best: ExperimentRecord, records: list[ExperimentRecord]) -> dict[str, Any]:
+    """Return, for each other experiment, the paired test of the best against it on out-of-fold losses."""
+    from specweave.statistics.paired import compare_losses
+
+    ours = load_predictions(best, "oof")
+    if ours is None:
+        return {}
+    ours = ours.sort_values("row", kind="stable").reset_index(drop=True)
+    units = workspace.problem.units(workspace.dataset, ours)
+    tests: dict[str, Any] = {}
+    for record in records:
+        theirs = None if record.id == best.id else load_predictions(record, "oof")
+        if theirs is None or len(theirs) != len(ours):
+            continue
+        theirs = theirs.sort_values("row", kind="stable").reset_index(drop=True)
+        try:
+            test = compare_losses(workspace.problem.loss(ours, {}), workspace.problem.loss(theirs, {}), units)
+        except DataError:
+            # Losses that cannot be paired (another set of rows) leave the pair untested, and it says so.
+            continue
+        tests[record.id] = {"test": test.name, "p_value": test.p_value, "n": test.n}
+    return tests

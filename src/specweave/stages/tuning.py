@@ -1,0 +1,185 @@
+"""T-005: tune the best candidates within the plan's trials and time; a killed search goes on where it was.
+
+Reads: data, folds, the plan's search spaces. Writes: one experiment per tuned candidate with its Optuna
+journal. Never: repeats a finished trial, scores on the holdout.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from specweave.errors import StageError
+from specweave.experiments.record import ExperimentRecord
+from specweave.experiments.run import Run
+from specweave.metrics.base import find_metric
+from specweave.problems.base import ModelExperiment
+from specweave.stages.candidates import BUDGET_SHARE, ExperimentResults
+from specweave.stages.choice import write_comparison
+from specweave.stages.progress import tell
+from specweave.stages.training import FINAL, Fit, Shared, finish, fit_once, inputs_of, trained
+from specweave.stages.workspace import Workspace, open_workspace
+
+JOURNAL = "optuna-journal.log"
+
+
+def tune_best(
+    increment: str | None = None, *, trials: int | None = None, budget: float | str | None = None, top: int | None = None
+) -> ExperimentResults:
+    """Tune the best candidates with Optuna (TPE, median pruning over folds).
+
+    Parameters
+    ----------
+    increment : str, optional
+    trials : int, optional
+        Trials per candidate; the plan's ``tuning.trials`` by default.
+    budget : float or str, optional
+        Time for all of it, ``90s`` or ``5m``; the plan's ``tuning.time_budget`` by default.
+    top : int, optional
+        How many candidates are tuned; the plan's ``tuning.top`` by default.
+
+    Returns
+    -------
+    ExperimentResults
+        One record per tuned candidate.
+
+    Raises
+    ------
+    StageError
+        If no candidate was trained.
+    """
+    from specweave.increments.plan import parse_duration
+
+    workspace = open_workspace(increment)
+    plan = workspace.plan
+    trials = trials if trials is not None else int(plan.get("tuning.trials", 40))
+    top = top if top is not None else int(plan.get("tuning.top", 1))
+    seconds = parse_duration(budget) if budget is not None else plan.seconds("tuning.time_budget", 300.0) or 300.0
+    total = os.environ.get("SPECWEAVE_BUDGET")
+    if total:
+        seconds = min(seconds, (1 - BUDGET_SHARE) * float(total))
+    chosen = _tunable(workspace)[:top]
+    if not chosen:
+        tell("note", "no trained candidate has a search space; nothing to tune")
+        return ExperimentResults(workspace, [], write_comparison(workspace))
+    began = time.monotonic()
+    records = []
+    for position, experiment in enumerate(chosen):
+        # Each gets its share of what is left, so that an early finish helps the next.
+        left = max(0.0, seconds - (time.monotonic() - began))
+        records.append(tune_one(workspace, experiment, trials, left / (len(chosen) - position)))
+    return ExperimentResults(workspace, records, write_comparison(workspace))
+
+
+def _tunable(workspace: Workspace) -> list[ModelExperiment]:
+    """Return the plan's candidates that were trained and have a search space, best first."""
+    ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
+    key = f"cv_{ref.key}"
+    values = {r.name: r.metrics[key] for r in trained(workspace, ["candidate"]) if key in r.metrics}
+    if not values:
+        raise StageError(
+            "no candidate was trained", where=workspace.increment.id,
+            hint=f"run: sw do {workspace.increment.number} --task T-004",
+        )  # fmt: skip
+    planned = workspace.problem.candidates(workspace.dataset, workspace.spec, workspace.plan)
+    sign = -1 if find_metric(ref.name).higher_is_better else 1
+    return sorted((e for e in planned if e.search and e.name in values), key=lambda e: sign * float(values[e.name]))
+
+
+def tune_one(workspace: Workspace, experiment: ModelExperiment, trials: int, seconds: float) -> ExperimentRecord:
+    """Tune one candidate in an experiment of its own and train the best parameters found."""
+    name = f"tuned-{experiment.name}"
+    inputs = {**inputs_of(workspace, experiment), "search": dict(experiment.search), "trials": trials}
+    known = workspace.store.find_completed(name, inputs)
+    if known:
+        tell("experiment", f"{known.id}: already done, kept", name=name, status="kept")
+        return known
+    run = workspace.store.create(
+        name, task="T-005", inputs=inputs, seed=workspace.seed, resume=True, increment=workspace.increment.id,
+        data_sha256=workspace.dataset.source.sha256,
+        tags={"role": "tuned", "generation": workspace.generation, "algorithm": experiment.algorithm},
+    )  # fmt: skip
+    with run:
+        shared = Shared(
+            workspace.problem, workspace.dataset, workspace.split, workspace.features(), workspace.seed, workspace.jobs
+        )
+        best, count = _search(workspace, run, experiment, shared, trials, seconds)
+        tuned = experiment.with_params(best, name)
+        run.log_params({**tuned.params, "n_trials": count})
+        folds = [fit_once((tuned, i), shared) for i in range(len(workspace.split.folds))]
+        final: Fit = fit_once((tuned, FINAL), shared)
+        summary = finish(workspace, run, folds, final)
+    tell("experiment", f"{run.id}: {summary}, {count} trials", name=name, status="completed")
+    return workspace.store.get(run.id)
+
+
+def _search(
+    workspace: Workspace, run: Run, experiment: ModelExperiment, shared: Shared, trials: int, seconds: float
+) -> tuple[dict[str, Any], int]:
+    """Return the best parameters and the number of finished trials, those of an earlier process included."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
+    direction = "maximize" if find_metric(ref.name).higher_is_better else "minimize"
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(run.folder / JOURNAL))
+    )
+    study = optuna.create_study(
+        study_name=run.name, storage=storage, direction=direction, load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=workspace.seed + len(_finished(run.folder / JOURNAL)), multivariate=True),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=6, n_warmup_steps=1),
+    )  # fmt: skip
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        # Left by a process that was killed; it will never report.
+        storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
+    ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
+    done = len(study.get_trials(deepcopy=False, states=ended))
+    if done:
+        tell("note", f"{run.id}: goes on after {done} finished trials")
+    else:
+        defaults = {k: v for k, v in experiment.params.items() if k in experiment.search}
+        if defaults:
+            study.enqueue_trial(defaults, skip_if_exists=True)
+
+    def objective(trial: Any) -> float:
+        params = {k: _suggest(trial, k, space) for k, space in experiment.search.items()}
+        values = []
+        for i in range(len(workspace.split.folds)):
+            fit = fit_once((experiment.with_params(params), i), shared)
+            values.append(workspace.problem.measure(ref, fit.outcome, {}))
+            trial.report(sum(values) / len(values), i)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return float(sum(values) / len(values))
+
+    def after(study: Any, trial: Any) -> None:
+        if trial.value is None:
+            return
+        run.log_metrics({ref.key: trial.value, f"best_{ref.key}": study.best_value}, step=trial.number + 1)
+        tell("trial", f"{run.name}: trial {trial.number + 1}/{trials}, {ref.key} {trial.value:.4g}, best {study.best_value:.4g}",
+             name=run.name, trial=trial.number + 1, trials=trials, value=trial.value, best=study.best_value)  # fmt: skip
+
+    if trials > done:
+        # At least one trial always runs, so that a tiny budget still gives a tuned record.
+        study.optimize(objective, n_trials=trials - done, timeout=max(seconds, 0.01), callbacks=[after])
+    finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if not finished:
+        return dict(experiment.params), 0
+    return dict(study.best_params), len(study.get_trials(deepcopy=False, states=ended))
+
+
+def _finished(journal: Any) -> bytes:
+    # A resumed sampler must not draw the same points again; the journal's length makes its seed new.
+    return b"" if not journal.exists() else b"x" * (journal.stat().st_size % 100_003)
+
+
+def _suggest(trial: Any, name: str, space: Any) -> Any:
+    """Ask a trial for one parameter; see ``ModelExperiment.search`` for the forms."""
+    if isinstance(space, list | tuple):
+        return trial.suggest_categorical(name, list(space))
+    low, high, log = space["low"], space["high"], bool(space.get("log", False))
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high, log=log)
+    return trial.suggest_float(name, float(low), float(high), log=log)
