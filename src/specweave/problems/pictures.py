@@ -29,6 +29,8 @@ _MOST_POINTS = 4000
 def classification_figures(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
     """Return the pictures of a classifier: ROC, precision-recall, calibration, confusion, threshold, scores.
 
+    Rows of one class only have no curves, which are then left out.
+
     Parameters
     ----------
     outcome : DataFrame, shape (n_rows, ...)
@@ -38,7 +40,8 @@ def classification_figures(outcome: pd.DataFrame, decision: Mapping[str, Any]) -
     """
     rows = read_outcome(outcome, decision)
     named = "" if rows.positive is None else f" of '{rows.labels[rows.positive]}'"
-    figures = [
+    size = _matrix_size(rows)
+    curves = [
         Figure(
             name="roc", title=f"ROC curve{named}", width=4.8, height=4.4,
             alt="True positive rate against false positive rate over all thresholds",
@@ -49,21 +52,26 @@ def classification_figures(outcome: pd.DataFrame, decision: Mapping[str, Any]) -
             alt="Precision against recall over all thresholds",
             draw=lambda ax: draw_precision_recall(ax, outcome, decision),
         ),
+    ]  # fmt: skip
+    figures = [
         Figure(
             name="calibration", title=f"Calibration{named or ' of the most probable class'}", width=4.8, height=4.4,
             alt="Observed frequency against predicted probability with 95 % intervals",
             draw=lambda ax: draw_calibration(ax, outcome, decision),
         ),
         Figure(
-            name="confusion", title="Confusion matrix", alt="How often each class was decided, by true class",
-            width=_matrix_size(rows)[0], height=_matrix_size(rows)[1],
+            name="confusion", title="Confusion matrix", width=size[0], height=size[1],
+            alt="How often each class was decided, by true class",
             draw=lambda ax: draw_confusion(ax, outcome, decision),
         ),
     ]  # fmt: skip
+    if len(np.unique(rows.truth)) < 2:
+        return figures
+    figures = curves + figures
     if rows.positive is not None:
         figures += [
             Figure(
-                name="threshold", title=f"What each threshold gives{named}", width=6.4, height=4.0,
+                name="threshold", title=f"Threshold on the probability{named}", width=6.4, height=4.0,
                 alt="Precision, recall and F1 against the threshold",
                 draw=lambda ax: draw_threshold(ax, outcome, decision),
             ),
@@ -159,7 +167,9 @@ def draw_calibration(ax: Any, outcome: pd.DataFrame, decision: Mapping[str, Any]
     x, y = [b.predicted for b in bins], [b.observed for b in bins]
     spread = [[max(0.0, b.observed - b.low) for b in bins], [max(0.0, b.high - b.observed) for b in bins]]
     ax.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1, label="perfect")
-    ax.errorbar(x, y, yerr=spread, fmt="o-", capsize=2, markersize=4, color="C0", label="observed, 95 % interval")
+    ax.errorbar(
+        x, y, yerr=spread, fmt="o-", capsize=2, markersize=4, color="C0", label="observed, 95 % interval"
+    )
     _unit_square(ax, "predicted probability", "observed frequency")
     ax.legend(loc="upper left")
     # Where the predictions lie: a bin far out may hold few rows.
@@ -198,7 +208,11 @@ def draw_threshold(ax: Any, outcome: pd.DataFrame, decision: Mapping[str, Any]) 
     """Draw precision, recall and F1 over the threshold, the chosen one marked."""
     rows = read_outcome(outcome, decision)
     curve = threshold_curve(rows.score, rows.is_positive)
-    for colour, name, label in (("C0", "precision", "precision"), ("C1", "recall", "recall"), ("C2", "f1", "F1")):
+    for colour, name, label in (
+        ("C0", "precision", "precision"),
+        ("C1", "recall", "recall"),
+        ("C2", "f1", "F1"),
+    ):
         # A threshold holds for every value down to the next score, hence steps to the left.
         ax.step(curve.thresholds, curve.values(name), where="post", color=colour, label=label)
     ax.axvline(
@@ -242,7 +256,8 @@ def _curves(rows: ClassOutcome) -> list[tuple[str, str, Any, Any]]:
     counts = np.bincount(rows.truth, minlength=len(rows.labels))
     kept = [c for c in np.argsort(-counts, kind="stable") if 0 < counts[c] < rows.n_rows][:MOST_CURVES]
     return [
-        (f"C{i}", _short(rows.labels[c]), rows.proba[:, c], rows.truth == c) for i, c in enumerate(sorted(kept))
+        (f"C{i}", _short(rows.labels[c]), rows.proba[:, c], rows.truth == c)
+        for i, c in enumerate(sorted(kept))
     ]
 
 
@@ -311,11 +326,13 @@ def draw_residual_distribution(ax: Any, outcome: pd.DataFrame, decision: Mapping
     edge = float(np.quantile(np.abs(residual), 0.995)) or 1.0
     inside = residual[np.abs(residual) <= edge]
     ax.hist(inside, bins=min(60, max(10, round(np.sqrt(len(inside))))), color="C0", alpha=0.75)
-    ax.axvline(float(residual.mean()), color="C1", linewidth=1.5, label=f"mean {residual.mean():.4g}")
+    ax.axvline(
+        float(residual.mean()), color="C1", linewidth=1.5, label=f"mean {_amount(float(residual.mean()))}"
+    )
     half = (decision.get("interval") or {}).get("half_width")
     if half is not None:
         level = decision["interval"].get("level", 0.9)
-        for at, label in ((-half, f"{level:.0%} interval ±{half:.4g}"), (half, None)):
+        for at, label in ((-half, f"{level:.0%} interval ±{_amount(half)}"), (half, None)):
             ax.axvline(at, color=_GREY, linestyle="--", linewidth=1, label=label)
     beyond = len(residual) - len(inside)
     ax.set_xlabel("actual - predicted" + (f" ({beyond} rows lie further out)" if beyond else ""))
@@ -325,6 +342,10 @@ def draw_residual_distribution(ax: Any, outcome: pd.DataFrame, decision: Mapping
 
 def _pairs(outcome: pd.DataFrame) -> tuple[Any, Any]:
     return np.asarray(outcome["truth"], dtype=float), np.asarray(outcome["prediction"], dtype=float)
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _points(ax: Any, x: Any, y: Any) -> None:
