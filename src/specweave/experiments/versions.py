@@ -1,135 +1,289 @@
-"""Model versions of an increment: ``models/model-vN.pkl`` and what must be known to trust it.
+"""Model versions of an increment: register, look up, promote, roll back, verify, load.
 
-Reads and writes: the increment's ``models/`` folder. Never: unpickles a file whose hash is not the
-recorded one, gives a version number twice.
+Reads and writes: the increment's ``models/`` folder. Never: loads a model that its metadata does not vouch
+for, unless told to trust it.
 """
 
 from __future__ import annotations
 
-import os
-import pickle
-import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from specweave.errors import CorruptFileError, StateError, StorageError, UnknownNameError, did_you_mean
-from specweave.experiments.artifacts import copy_in
-from specweave.files.atomic import storage_errors, write_text
-from specweave.files.store import load_record, plain, render_json, sha256_file
+from specweave.errors import StateError, StorageError, UnknownNameError, did_you_mean
+from specweave.experiments.artifacts import pickled
+from specweave.experiments.pickled_packages import needed_packages, pickle_modules
+from specweave.experiments.version_files import (
+    ModelVersion,
+    check_bytes,
+    load_model,
+    load_version,
+    metadata_path,
+    metric_table,
+    register,
+    short_name,
+    written_numbers,
+)
+from specweave.files.atomic import write_text
+from specweave.files.store import render_json
+from specweave.records import Finding, Metric
 
 if TYPE_CHECKING:
     from specweave.experiments.run import Run
 
-KIND = "model-version"
-SCHEMA = 1
-_METADATA = re.compile(r"^model-v(\d+)\.metadata\.json$")
+__all__ = [
+    "ModelVersion",
+    "ModelVersions",
+    "get_version",
+    "list_versions",
+    "load_model",
+    "register",
+    "register_from_run",
+]
 
 
-class ModelVersion(msgspec.Struct, frozen=True):
-    """One registered model.
+class ModelVersions:
+    """The registered models of one increment.
 
-    Attributes
+    Parameters
     ----------
-    number : int
-    version : str
-        ``0042-v3``.
-    path : Path
-        The model's file.
-    metadata : dict
-        Everything of ``model-vN.metadata.json``.
+    folder : Path
+        The increment's ``models/`` folder; made on the first `save`.
+    clock : callable, optional
+        Seconds since 1970.
     """
 
-    number: int
-    version: str
-    path: Path
-    metadata: dict[str, Any]
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.folder = Path(folder)
+        self._clock = clock
 
-    @property
-    def sha256(self) -> str:
-        """The recorded hash of the model's file."""
-        return str(self.metadata["sha256"])
+    # -- reading ---------------------------------------------------------------------------------
+
+    def list(self) -> Sequence[ModelVersion]:
+        """Return all versions, oldest first."""
+        return [load_version(self.folder, number) for number in written_numbers(self.folder)]
+
+    def latest(self) -> ModelVersion:
+        """Return the newest version.
+
+        Raises
+        ------
+        StateError
+            If no model is registered yet.
+        """
+        return self.get(None)
+
+    def get(self, version: int | str | None) -> ModelVersion:
+        """Return one version: ``3``, ``"v3"``, ``"0042-v3"``, ``"production"``; the newest for None.
+
+        Raises
+        ------
+        StateError
+            If no model is registered yet, or none is in production.
+        UnknownNameError
+            If there is no such version.
+        """
+        numbers = written_numbers(self.folder)
+        if not numbers:
+            raise StateError("no model is registered yet", where=short_name(self.folder), hint="run: sw do")
+        if version is None:
+            return load_version(self.folder, numbers[-1])
+        if version == "production":
+            found = self.find_production()
+            if found is None:
+                raise StateError(
+                    "no version is in production",
+                    where=short_name(self.folder),
+                    hint="run: sw model promote v1",
+                )
+            return found
+        known = [load_version(self.folder, n) for n in numbers]
+        asked = str(version).removesuffix(".pkl").removeprefix("model-")
+        for one in known:
+            if asked in (one.version, f"v{one.number}", str(one.number)):
+                return one
+        raise UnknownNameError(
+            f"no model version '{version}'",
+            where=short_name(self.folder),
+            hint=did_you_mean(asked, [v.version for v in known]),
+        )
+
+    def find_production(self) -> ModelVersion | None:
+        """Return the version in production, or None; the last one promoted where two claim it."""
+        live = [v for v in self.list() if v.status == "production"]
+        return max(live, key=lambda v: (_last_promotion(v), v.number), default=None)
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def save(
+        self,
+        model: Any,
+        *,
+        experiment: str,
+        algorithm: str,
+        params: Mapping[str, Any] | None = None,
+        metrics: Sequence[Metric] | Mapping[str, Any] = (),
+        decision: Mapping[str, Any] | None = None,
+        input_schema: Mapping[str, Any] | None = None,
+        train_seconds: float | None = None,
+        data_sha256: str | None = None,
+        increment: str | None = None,
+        **details: Any,
+    ) -> ModelVersion:
+        """Register a model as the next version.
+
+        The same bytes with the same decision are the same version: it is returned as it stands.
+
+        Parameters
+        ----------
+        model : Path or object
+            A pickle to copy, or the fitted model itself.
+        experiment : str
+            Id of the experiment it comes from.
+        algorithm : str
+        params : mapping, optional
+        metrics : sequence of Metric, or mapping
+            Measured values with their intervals.
+        decision : mapping, optional
+            The threshold and the like; its ``threshold`` is repeated at the top of the metadata.
+        input_schema : mapping, optional
+            What a request must look like.
+        train_seconds : float, optional
+        data_sha256 : str, optional
+        increment : str, optional
+            Id or number, ``0042``; read off the folder where not given.
+        details
+            Anything else to keep.
+
+        Raises
+        ------
+        StorageError
+            If the file is missing or the folder cannot be written.
+        DataError
+            If the object cannot be pickled.
+        """
+        metadata = {
+            "experiment": experiment,
+            "algorithm": algorithm,
+            "params": params or {},
+            "metrics": metric_table(metrics),
+            "decision": decision or {},
+            "threshold": (decision or {}).get("threshold"),
+            "input_schema": input_schema or {},
+            "train_seconds": train_seconds,
+            "data_sha256": data_sha256,
+            "status": "candidate",
+            "created": self._now(),
+            **details,
+        }
+        prefix = (increment or self.folder.absolute().parent.name).partition("-")[0]
+        if isinstance(model, str | Path):
+            return register(self.folder, Path(model), prefix=prefix, metadata=metadata)
+        return register(self.folder, pickled(model), prefix=prefix, metadata=metadata)
+
+    def promote(self, version: int | str | None, *, reason: str = "") -> ModelVersion:
+        """Put a version into production; the one that was there is retired.
+
+        Raises
+        ------
+        CorruptFileError
+            If its file is not the one that was registered.
+        """
+        chosen = self.get(version)
+        check_bytes(chosen)
+        former = self.find_production()
+        if former is not None and former.number == chosen.number:
+            return former
+        promoted = self._mark(chosen, "production", reason, former)
+        for other in self.list():
+            if other.status == "production" and other.number != chosen.number:
+                self._mark(other, "retired", f"replaced by {chosen.version}", None)
+        return promoted
+
+    def rollback(self, *, reason: str = "rolled back") -> ModelVersion:
+        """Put the version back into production that the present one replaced.
+
+        Raises
+        ------
+        StateError
+            If nothing is in production or nothing was before.
+        """
+        present = self.get("production")
+        replaced = _last_event(present, "production").get("replaced")
+        if not replaced:
+            raise StateError(
+                f"{present.version} is the first version that was promoted: nothing to go back to",
+                where=short_name(self.folder),
+                hint="run: sw model list",
+            )
+        return self.promote(replaced, reason=reason)
+
+    def _mark(
+        self, version: ModelVersion, status: str, reason: str, former: ModelVersion | None
+    ) -> ModelVersion:
+        event = {"status": status, "time": self._now()}
+        if reason:
+            event["reason"] = reason
+        if former is not None:
+            event["replaced"] = former.version
+        history = [*version.metadata.get("history", []), event]
+        body = {**version.metadata, "status": status, "history": history}
+        write_text(metadata_path(self.folder, version.number), render_json(body))
+        return ModelVersion(version.number, version.version, version.path, body)
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
+
+    # -- trusting --------------------------------------------------------------------------------
+
+    def verify(self, version: int | str | None = None) -> Sequence[Finding]:
+        """Return what speaks against loading a version here: changed bytes, other package versions."""
+        chosen = self.get(version)
+        where = f"models/{chosen.path.name}"
+        try:
+            check_bytes(chosen)
+        except StorageError as error:
+            return [
+                Finding(
+                    code="SW701", severity="error", message=error.what, where=where, advice=error.hint or ""
+                )
+            ]
+        recorded = chosen.metadata.get("packages") or {}
+        installed = needed_packages(pickle_modules(chosen.path.read_bytes()))
+        differing = {
+            name: {"recorded": recorded[name], "installed": here}
+            for name, here in installed.items()
+            if name in recorded and recorded[name] != here
+        }
+        if not differing:
+            return []
+        named = ", ".join(f"{n} {d['recorded']} (here {d['installed']})" for n, d in differing.items())
+        return [
+            Finding(
+                code="SW702",
+                severity="warning",
+                message=f"trained with other package versions: {named}",
+                where=where,
+                evidence={"packages": differing},
+                advice="install the recorded versions, or run again: sw do --task T-008 --force",
+            )
+        ]
+
+    def load(self, version: int | str | None = None, *, trust: bool = False) -> Any:
+        """Unpickle a version after checking its hash; see :func:`load_model`."""
+        return load_model(self.get(version).path, trust=trust)
 
 
 def list_versions(models: Path) -> list[ModelVersion]:
     """Return the versions of a ``models/`` folder, oldest first."""
-    return [_load(models, number) for number in _written(models)]
+    return list(ModelVersions(models).list())
 
 
 def get_version(models: Path, number: int | str | None = None) -> ModelVersion:
-    """Return one version (``3``, ``"v3"``, ``"0042-v3"``), the newest where none is named.
-
-    Raises
-    ------
-    StateError
-        If no model is registered yet.
-    UnknownNameError
-        If there is no such version.
-    """
-    numbers = _written(models)
-    if not numbers:
-        raise StateError("no model is registered yet", where=models.name, hint="run: sw do")
-    if number is None:
-        return _load(models, numbers[-1])
-    asked = str(number).rpartition("v")[2]
-    if not asked.isdigit() or int(asked) not in numbers:
-        known = [f"v{n}" for n in numbers]
-        raise UnknownNameError(f"no model version '{number}'", hint=did_you_mean(str(number), known))
-    return _load(models, int(asked))
-
-
-def register(models: Path, source: Path, *, prefix: str, metadata: Mapping[str, Any]) -> ModelVersion:
-    """Copy a model file to the next ``model-vN`` and write its metadata.
-
-    Parameters
-    ----------
-    models : Path
-        The increment's ``models/`` folder.
-    source : Path
-        The trained model's file; its ending is kept.
-    prefix : str
-        Number of the increment, ``0042``.
-    metadata : mapping
-        Whatever is to be known of it; ``version``, ``file``, ``sha256`` and ``bytes`` are filled in.
-
-    Raises
-    ------
-    StorageError
-        If the source is missing or the folder cannot be written.
-    """
-    if not source.is_file():
-        raise StorageError("no such model file", where=source)
-    number = (_numbers(models) or [0])[-1] + 1
-    with storage_errors(models):
-        models.mkdir(parents=True, exist_ok=True)
-        while True:
-            claim = models / f"model-v{number}.metadata.json"
-            try:
-                os.close(os.open(claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-                break
-            except FileExistsError:
-                number += 1
-    target = models / f"model-v{number}{''.join(source.suffixes[-1:])}"
-    try:
-        copy_in(source, target)
-        body = {
-            **plain(dict(metadata)),
-            "kind": KIND,
-            "schema": SCHEMA,
-            "version": f"{prefix}-v{number}",
-            "file": target.name,
-            "sha256": sha256_file(target),
-            "bytes": target.stat().st_size,
-        }
-        write_text(claim, render_json(body))
-    except BaseException:
-        # An empty claim would read as a corrupt version for ever.
-        claim.unlink(missing_ok=True)
-        target.unlink(missing_ok=True)
-        raise
-    return ModelVersion(number, body["version"], target, body)
+    """Return one version (``3``, ``"v3"``, ``"0042-v3"``), the newest where none is named."""
+    return ModelVersions(models).get(number)
 
 
 def register_from_run(run: Run, artifact: str, *, algorithm: str, details: Mapping[str, Any]) -> ModelVersion:
@@ -141,79 +295,21 @@ def register_from_run(run: Run, artifact: str, *, algorithm: str, details: Mappi
         "experiment": run.id,
         "algorithm": algorithm,
         "params": run.params,
-        "metrics": run.metrics,
+        "metrics": metric_table(run.metrics),
         "seed": header.seed,
         "data_sha256": header.data_sha256,
         "git": header.git,
         "python": header.python,
-        "packages": _packages(run.folder / "requirements.txt"),
+        "created": header.started,
         **details,
     }
     return register(models, run.folder / artifact, prefix=prefix, metadata=metadata)
 
 
-def load_model(path: Path, *, trust: bool = False) -> Any:
-    """Unpickle a registered model after checking its hash.
-
-    Parameters
-    ----------
-    path : Path
-        ``models/model-vN.pkl``.
-    trust : bool
-        Load it although no matching metadata vouches for it. A pickle can run any code.
-
-    Raises
-    ------
-    CorruptFileError
-        If the file is not the one that was registered.
-    StateError
-        If nothing vouches for it and `trust` is not set.
-    """
-    record = path.with_name(f"{path.stem}.metadata.json")
-    if not trust:
-        if not record.exists():
-            raise StateError(
-                "no metadata vouches for this model file, and a pickle can run any code",
-                where=path,
-                hint="load it with trust=True only if you know who made it",
-            )
-        if load_record(record, KIND, SCHEMA).get("sha256") != sha256_file(path):
-            raise CorruptFileError(
-                "the model file is not the one that was registered (its sha256 differs)",
-                where=path,
-                hint="restore it from git or DVC, or train it again with: sw do --from T-004",
-            )
-    try:
-        with path.open("rb") as stream:
-            return pickle.load(stream)
-    except OSError as error:
-        raise StorageError(f"cannot read: {error.strerror or error}", where=path) from error
-    except Exception as error:  # unpickling runs foreign code, which may raise anything
-        raise CorruptFileError(
-            f"the model cannot be loaded: {type(error).__name__}: {error}",
-            where=path,
-            hint="install the packages named in its metadata",
-        ) from error
+def _last_event(version: ModelVersion, status: str) -> dict[str, Any]:
+    events = [e for e in version.metadata.get("history", []) if e.get("status") == status]
+    return dict(events[-1]) if events else {}
 
 
-def _packages(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return {name: version for name, eq, version in (line.partition("==") for line in lines) if eq}
-
-
-def _numbers(models: Path) -> list[int]:
-    if not models.is_dir():
-        return []
-    return sorted(int(m[1]) for name in os.listdir(models) if (m := _METADATA.match(name)))
-
-
-def _written(models: Path) -> list[int]:
-    # An empty file is the claim of one who is still copying, or was killed while doing so.
-    return [n for n in _numbers(models) if (models / f"model-v{n}.metadata.json").stat().st_size]
-
-
-def _load(models: Path, number: int) -> ModelVersion:
-    body = load_record(models / f"model-v{number}.metadata.json", KIND, SCHEMA)
-    return ModelVersion(number, str(body.get("version")), models / str(body.get("file")), body)
+def _last_promotion(version: ModelVersion) -> str:
+    return str(_last_event(version, "production").get("time", ""))
