@@ -317,7 +317,8 @@ class Run:
         source = self._find_source(Path(path).expanduser())
         if source.is_relative_to(self.folder.absolute()) and name is None:
             relative = source.relative_to(self.folder.absolute()).as_posix()
-            return self._register(relative, "artifact")
+            known = self._header.artifacts.get(relative)
+            return self._register(relative, known.role if known else "artifact")
         relative = file_name(name or source.name)
         with self._lock:
             if relative not in self._copied and self._is_taken(relative):

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -82,6 +83,9 @@ def _mode_of(path: Path) -> int:
         return 0o644
 
 
+_claiming = threading.Lock()
+
+
 def claim_numbered(
     parent: Path,
     width: int,
@@ -114,7 +118,8 @@ def claim_numbered(
     # The number itself is claimed by an exclusive mkdir of a marker, since two names may differ
     # (0043-churn, 0043-fraud) and so would both succeed on their own.
     claims = parent / ".claims"
-    with storage_errors(parent):
+    # Threads wait here instead of racing each other from number to number.
+    with storage_errors(parent), _claiming:
         claims.mkdir(parents=True, exist_ok=True)
         taken = _numbers(parent, pattern)
         following = max([first - 1, *taken]) + 1
