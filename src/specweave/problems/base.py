@@ -156,22 +156,26 @@ class Contributions:
         What contributes: raw columns, past items, lags.
     values : ndarray, shape (n_rows, n_names)
         Signed contributions in the unit of the model's raw output.
-    base : float
-        The output before any contribution.
+    base : float or ndarray, shape (n_rows,)
+        The output before any contribution; per row where each row explains another class.
     shown : DataFrame, shape (n_rows, n_names)
         The value each name had, for people to read.
     method : str
         "SHAP (tree)", "SHAP (linear)", "SHAP (permutation)", ...
     unit : str
         Unit of the contributions: "log-odds", "probability", the target's own.
+    towards : tuple of str
+        For each row, what a positive contribution speaks for: a label, or the target's name. Empty
+        where that goes without saying.
     """
 
     names: list[str]
     values: np.ndarray
-    base: float
+    base: float | np.ndarray
     shown: pd.DataFrame
     method: str
     unit: str = ""
+    towards: tuple[str, ...] = ()
 
     def top(self, row: int, k: int = 3) -> list[dict[str, Any]]:
         """Return the `k` largest contributions of one row, strongest first."""

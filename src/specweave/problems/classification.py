@@ -5,7 +5,7 @@ Reads: a table with a label column. Writes: nothing. Never: tunes a threshold on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -207,6 +207,19 @@ class Classification(TabularProblem):
     def raw_output(self, model: Any, rows: pd.DataFrame) -> np.ndarray:
         """Return the probability of the last (binary: positive) class."""
         return self._probabilities(model, rows).to_numpy()[:, -1]
+
+    def explained_output(self, model: Any, row: pd.DataFrame) -> Callable[[pd.DataFrame], np.ndarray]:
+        """Explain the last of two classes, or the one of several that the row is given."""
+        shares = self._probabilities(model, row).to_numpy()[0]
+        column = 1 if len(shares) == 2 else int(shares.argmax())
+        return lambda frame: self._probabilities(model, frame).to_numpy()[:, column]
+
+    def explained_labels(self, model: Any, positions: np.ndarray | None) -> tuple[str, ...]:
+        """Return the label whose score each row's contributions raise or lower."""
+        if positions is None:
+            return ()
+        codes = getattr(getattr(model, "named_steps", {}).get("model"), "classes_", np.arange(len(model.labels_)))
+        return tuple(str(model.labels_[int(codes[p])]) for p in positions)
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Choose the threshold on out-of-fold probabilities, by the plan's ``threshold``."""

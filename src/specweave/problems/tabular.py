@@ -11,7 +11,7 @@ import inspect
 import os
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -305,7 +305,12 @@ class TabularProblem(Problem):
         return Contributions(
             names=pieces.names, values=pieces.values, base=pieces.base,
             shown=rows.reindex(columns=pieces.names), method=pieces.method, unit=pieces.unit,
+            towards=self.explained_labels(model, pieces.explained),
         )  # fmt: skip
+
+    def explained_labels(self, model: Any, positions: np.ndarray | None) -> tuple[str, ...]:
+        """Return what a positive contribution to each row speaks for, where there is a choice."""
+        return ()
 
     def local_surrogate(
         self, model: Any, row: pd.DataFrame, background: pd.DataFrame, *, seed: int
@@ -313,8 +318,13 @@ class TabularProblem(Problem):
         """Explain one row by LIME on raw columns."""
         from specweave.tables.lime import lime_weights
 
-        used = list(model.named_steps["features"].kinds_in_use())
-        return lime_weights(lambda frame: self.raw_output(model, frame), row, background[used], seed=seed)
+        features = getattr(model, "named_steps", {}).get("features")
+        used = list(features.required_columns_) if features is not None else list(background.columns)
+        return lime_weights(self.explained_output(model, row), row, background[used], seed=seed)
+
+    def explained_output(self, model: Any, row: pd.DataFrame) -> Callable[[pd.DataFrame], np.ndarray]:
+        """Return the function from raw rows to the number that explanations of `row` explain."""
+        return lambda frame: self.raw_output(model, frame)
 
     @abstractmethod
     def raw_output(self, model: Any, rows: pd.DataFrame) -> np.ndarray:

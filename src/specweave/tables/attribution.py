@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 
 from specweave.tables.native_shap import TREE_COST_LIMIT, Engine, find_engine
 from specweave.tables.shapley import (
@@ -22,7 +21,9 @@ from specweave.tables.shapley import (
     plan_permutations,
 )
 
-SAMPLED_BUDGET = 1000  # evaluations per row where nothing exact applies
+# Evaluations per row where nothing exact applies: about twelve walks, within these bounds.
+_EVALUATIONS_PER_COLUMN = 24
+_FEWEST_EVALUATIONS, _MOST_EVALUATIONS = 1000, 4000
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Attribution:
     method : str
         "SHAP (tree)", "SHAP (linear)" or "SHAP (permutation)".
     unit : str
-        "log-odds", "probability", "score", "margin", or "" for the target's own unit.
+        "log-odds", "probability", "score", "margin", "log1p" and "log" (of the target), or "" for the
+        target's own unit.
     """
 
     names: list[str]
@@ -67,8 +69,8 @@ class TableExplainer:
     background : DataFrame, shape (n_background, n_columns)
         Raw training rows that stand for "not known". About 100 are plenty.
     seed : int
-    budget : int
-        Evaluations per row where contributions must be sampled.
+    budget : int, optional
+        Evaluations per row where contributions must be sampled; by default by the number of columns.
     tree_cost_limit : float
         Leaves x depth² over all trees of a forest beyond which contributions are sampled.
 
@@ -84,7 +86,7 @@ class TableExplainer:
         background: pd.DataFrame,
         *,
         seed: int = 0,
-        budget: int = SAMPLED_BUDGET,
+        budget: int | None = None,
         tree_cost_limit: float = TREE_COST_LIMIT,
     ) -> None:
         if len(background) == 0:
@@ -94,7 +96,7 @@ class TableExplainer:
         ready = self._transform(background)
         self._players = _players_of(features, background, ready)
         self._background = ready
-        self._classifier = is_classifier(model)
+        self._classifier = hasattr(model, "predict_proba") or hasattr(model, "decision_function")
         exact = find_engine(model, ready, tree_cost_limit) if features or _all_numeric(ready) else None
         self._engine = exact or self._sampled(model, seed, budget)
         self._by_column = exact is not None  # sampling works with whole players from the start
@@ -135,10 +137,14 @@ class TableExplainer:
             return np.ones(n_rows, dtype=int)
         return np.asarray((values.sum(axis=1) + base).argmax(axis=1))
 
-    def _sampled(self, model: Any, seed: int, budget: int) -> Engine:
+    def _sampled(self, model: Any, seed: int, budget: int | None) -> Engine:
         """Make the engine for models with no structure to use."""
         predict, unit = _output_of(model, self._background)
         background, players = self._background, self._players
+        if budget is None:
+            budget = min(
+                _MOST_EVALUATIONS, max(_FEWEST_EVALUATIONS, _EVALUATIONS_PER_COLUMN * len(players.names))
+            )
         orders, partners = plan_permutations(len(players.names), len(background), seed=seed, budget=budget)
 
         def explain(rows: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +158,7 @@ class TableExplainer:
 
 
 # The background is kept beside its explainer, so that its identity stays a safe key.
-_prepared: weakref.WeakKeyDictionary[Any, tuple[pd.DataFrame, tuple[int, int], TableExplainer]]
+_prepared: weakref.WeakKeyDictionary[Any, tuple[pd.DataFrame, tuple[int, int | None], TableExplainer]]
 _prepared = weakref.WeakKeyDictionary()
 
 
@@ -163,7 +169,7 @@ def shap_contributions(
     *,
     seed: int = 0,
     output: int | None = None,
-    budget: int = SAMPLED_BUDGET,
+    budget: int | None = None,
 ) -> Attribution:
     """Explain raw rows of a fitted pipeline; the explainer is kept for as long as the pipeline lives.
 
@@ -221,9 +227,9 @@ def _players_of(features: Any, background: pd.DataFrame, ready: Any) -> Players:
 
 def _output_of(model: Any, background: Any) -> tuple[Callable[[Any], np.ndarray], str]:
     """Return the function that sampling explains, always two-dimensional, and its unit."""
-    if is_classifier(model) and hasattr(model, "predict_proba"):
+    if hasattr(model, "predict_proba"):
         function, unit = model.predict_proba, "probability"
-    elif is_classifier(model) and hasattr(model, "decision_function"):
+    elif hasattr(model, "decision_function"):
         function, unit = model.decision_function, "margin"
     else:
         function, unit = model.predict, ""

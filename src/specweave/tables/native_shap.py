@@ -55,7 +55,7 @@ def find_engine(model: Any, background: Any, tree_cost_limit: float = TREE_COST_
     """
     if tree_cost(model) > tree_cost_limit:
         return None
-    for make in (_average, _scaled, _lightgbm, _xgboost, _catboost, _linear, _forest):
+    for make in (_average, _transformed, _scaled, _lightgbm, _xgboost, _catboost, _linear, _forest):
         try:
             engine = make(model, background)
             if engine is not None and _adds_up(engine, background[:CHECKED_ROWS]):
@@ -237,6 +237,23 @@ def _scaled(model: Any, background: Any) -> Engine | None:
         inner.method,
         inner.unit,
     )
+
+
+def _transformed(model: Any, background: Any) -> Engine | None:
+    """A regressor of the target's logarithm: explained on the scale that it learned."""
+    from sklearn.compose import TransformedTargetRegressor
+
+    names = {np.log: "log", np.log1p: "log1p"}
+    if not isinstance(model, TransformedTargetRegressor) or model.func not in names:
+        return None
+    inner = find_engine(model.regressor_, background)
+    if inner is None or inner.unit:
+        return None
+
+    def raw(rows: Any) -> np.ndarray:
+        return _two_dim(model.func(np.asarray(model.predict(rows), dtype=float)))
+
+    return Engine(inner.explain, raw, inner.method, names[model.func])
 
 
 def _average(model: Any, background: Any) -> Engine | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     ExtraTreesRegressor,
     HistGradientBoostingClassifier,
@@ -93,6 +94,7 @@ CASES = [
     ("binary", RandomForestClassifier(20, max_depth=5, random_state=0)),
     ("three", RandomForestClassifier(20, max_depth=5, random_state=0)),
     ("binary", HistGradientBoostingClassifier(max_iter=10)),
+    ("number", TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1)),
     ("number", ExtraTreesRegressor(20, max_depth=5, random_state=0)),
     ("binary", Pipeline([("scale", StandardScaler()), ("net", MLPClassifier((8,), max_iter=60))])),
     ("three", KNeighborsClassifier()),
@@ -106,7 +108,11 @@ CASES = [
 
 def fitted(task: str, model: object) -> Pipeline:
     target = {"binary": BINARY, "three": THREE, "number": NUMBER}[task]
-    target = np.clip(target, 0.1, None) if isinstance(model, PoissonRegressor) else target
+    target = (
+        np.clip(target, 0.1, None)
+        if isinstance(model, PoissonRegressor | TransformedTargetRegressor)
+        else target
+    )
     return Pipeline([("features", SmallFeatures()), ("model", model)]).fit(FRAME, target)
 
 
@@ -129,6 +135,8 @@ def answer(pipeline: Pipeline, rows: pd.DataFrame, found: object) -> np.ndarray:
         else:
             raw = model.decision_function(ready)
         return raw[np.arange(len(rows)), found.explained]
+    if found.unit == "log1p":
+        return np.log1p(pipeline.predict(rows))
     return pipeline.predict(rows)
 
 
