@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
+    from specweave.problems.example_rows import ExampleRow
     from specweave.tables.kinds import ColumnKind
 
 
@@ -387,6 +388,14 @@ class Problem(ABC):
     ) -> list[dict[str, Any]] | None:
         """Return a LIME explanation of one row (feature, weight), or None where it makes no sense."""
         return None
+
+    def examples(
+        self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int
+    ) -> list[ExampleRow]:
+        """Return the few rows of `outcome` that are worth explaining, each with the reason."""
+        from specweave.problems.example_rows import loss_examples
+
+        return loss_examples(self.loss(outcome, decision), limit)
 
     @abstractmethod
     def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:

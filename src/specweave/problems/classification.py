@@ -20,6 +20,7 @@ from specweave.records import Figure, Finding
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
+    from specweave.problems.example_rows import ExampleRow
 
 _POSITIVE_WORDS = ("yes", "1", "true", "y", "t", "positive", "fraud", "churn", "churned", "default", "bad", "spam")
 _MAX_CLASSES = 100
@@ -312,6 +313,12 @@ class Classification(TabularProblem):
         from specweave.problems import pictures
 
         return pictures.classification_figures(outcome, decision)
+
+    def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
+        """Pick rows as :func:`specweave.problems.example_rows.classification_examples` does."""
+        from specweave.problems.example_rows import classification_examples
+
+        return classification_examples(outcome, decision, limit)
 
     # -- serving -----------------------------------------------------------------------------------
 

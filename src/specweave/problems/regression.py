@@ -21,6 +21,7 @@ from specweave.records import Figure, Finding
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
+    from specweave.problems.example_rows import ExampleRow
 
 _LEVEL = 0.9
 
@@ -255,6 +256,12 @@ class Regression(TabularProblem):
         from specweave.problems import pictures
 
         return pictures.regression_figures(outcome, decision)
+
+    def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
+        """Pick rows as :func:`specweave.problems.example_rows.regression_examples` does."""
+        from specweave.problems.example_rows import regression_examples
+
+        return regression_examples(outcome, decision, limit)
 
     # -- serving -----------------------------------------------------------------------------------
 
