@@ -6,7 +6,6 @@ swallows an exception of the training code.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -14,17 +13,15 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 from specweave.errors import DataError, StateError, StorageError
-from specweave.experiments import artifacts as files
-from specweave.experiments.history import HISTORY, LineFile, last_steps, last_values, load_history
-from specweave.experiments.names import file_name
+from specweave.experiments.metric_log import MetricLog
 from specweave.experiments.record import EXPERIMENT, METRICS, NOTES, PARAMS, STATUSES, Header
-from specweave.experiments.values import Number, metric_value, param_value, step_number, text_of
+from specweave.experiments.shelf import MODEL, REPORT, SAVED, Shelf
+from specweave.experiments.values import Number, param_value, text_of
 from specweave.files.atomic import storage_errors, write_text
 from specweave.files.store import render_json
 
@@ -70,17 +67,9 @@ class Run:
         self._lock = threading.RLock()
         self._closed = False
         self._params: dict[str, Any] = dict(params or {})
-        self._metrics: dict[str, Number] = {}
-        self._steps: dict[str, int] = {}
-        self._went_back: set[str] = set()
-        self._keys: dict[str, str] = {}
-        self._reports: dict[str, str] = {}
-        self._copied: set[str] = set()
-        self._history = LineFile(folder / HISTORY, folder / LOGS / "history-damaged.jsonl")
-        if header.attempts > 1:
-            lines, _ = load_history(folder)
-            self._metrics, self._steps = last_values(lines), last_steps(lines)
-        self._write = self._history.append
+        self._reports: set[str] = set()
+        self._shelf = Shelf(folder, header.artifacts, self._save_header)
+        self._log = MetricLog(folder, clock, self.log_note, resumed=header.attempts > 1)
         self._save_header()
         self._log_line(f"attempt {header.attempts} started, pid {header.pid} on {header.host}")
         for watcher in watchers:
@@ -133,10 +122,11 @@ class Run:
     def metrics(self) -> dict[str, Number]:
         """A copy of the last value of every metric so far."""
         with self._lock:
-            return dict(self._metrics)
+            return dict(self._log.last)
 
     def header(self) -> Header:
         """Return the record as it stands (what experiment.json holds)."""
+        self._header.artifacts = self._shelf.artifacts
         return self._header
 
     def __repr__(self) -> str:
@@ -165,25 +155,10 @@ class Run:
         StorageError
             If the disk is full or gone.
         """
-        # The fast path: about as much work as writing the line takes anyway.
-        if type(value) is not float:
-            value = metric_value(name, value)
-        if step is not None and type(step) is not int:
-            step = step_number(step)
-        key = self._keys.get(name) or self._key(name)
-        text = value.__repr__() if isfinite(value) else _special_text(value)
         with self._lock:
             if self._closed:
                 raise self._closed_error()
-            if step is None:
-                line = f'{{"step":null,"time":{self._clock():.6f},"values":{{{key}:{text}}}}}\n'
-            else:
-                line = f'{{"step":{step},"time":{self._clock():.6f},"values":{{{key}:{text}}}}}\n'
-                if step < self._steps.get(name, step):
-                    self._note_step_back(name, step)
-                self._steps[name] = step
-            self._write(line.encode())
-            self._metrics[name] = value
+            self._log.log(name, value, step)
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log several numbers of one moment as one line of the history; see `log_metric`."""
@@ -192,42 +167,10 @@ class Run:
                 f"log_metrics takes a mapping of names to numbers, not a {type(metrics).__name__}",
                 hint='write exp.log_metrics({"accuracy": 0.9}) or exp.log_metric("accuracy", 0.9)',
             )
-        if not metrics:
-            return
-        step = None if step is None else step_number(step)
-        values = {str(name): metric_value(str(name), value) for name, value in metrics.items()}
-        body = ",".join(
-            f"{self._keys.get(n) or self._key(n)}:{repr(v) if isfinite(v) else _special_text(v)}"
-            for n, v in values.items()
-        )
         with self._lock:
             self._check_open()
-            if step is not None:
-                for name in values:
-                    if step < self._steps.get(name, step):
-                        self._note_step_back(name, step)
-                    self._steps[name] = step
-            shown = "null" if step is None else str(step)
-            self._write(f'{{"step":{shown},"time":{self._clock():.6f},"values":{{{body}}}}}\n'.encode())
-            self._metrics.update(values)
-
-    def _key(self, name: str) -> str:
-        if not isinstance(name, str) or not name.strip():
-            raise DataError(f"a metric needs a name, not {name!r}", hint='for example "accuracy"')
-        key = json.dumps(name, ensure_ascii=True)
-        # Names made in a loop (loss_epoch_0, loss_epoch_1, ...) must not grow this for ever.
-        if len(self._keys) < 10_000:
-            self._keys[name] = key
-        return key
-
-    def _note_step_back(self, name: str, step: int) -> None:
-        if name in self._went_back:
-            return
-        self._went_back.add(name)
-        self.log_note(
-            f"the step of '{name}' went back from {self._steps[name]} to {step}; "
-            "the history keeps both, the last value is the later call's"
-        )
+            if metrics:
+                self._log.log_several(metrics, step)
 
     # -- params, notes, tags, status -------------------------------------------------------------
 
@@ -313,19 +256,9 @@ class Run:
         """
         if not isinstance(path, str | os.PathLike):
             return self.save_artifact(path, name)
-        self._check_open()
-        source = self._find_source(Path(path).expanduser())
-        if source.is_relative_to(self.folder.absolute()) and name is None:
-            relative = source.relative_to(self.folder.absolute()).as_posix()
-            known = self._header.artifacts.get(relative)
-            return self._register(relative, known.role if known else "artifact")
-        relative = file_name(name or source.name)
         with self._lock:
-            if relative not in self._copied and self._is_taken(relative):
-                relative = f"artifacts/{relative}"
-            self._copied.add(relative)
-        files.copy_in(source, self.folder / relative)
-        return self._register(relative, "artifact")
+            self._check_open()
+            return self._shelf.copy(Path(path), name)
 
     def save_artifact(self, value: Any, name: Any = None) -> Path:
         """Save an object in the experiment; the name's ending says how (.pkl, .json, .csv, .png, ...).
@@ -345,13 +278,13 @@ class Run:
             )
         if isinstance(value, os.PathLike):
             return self.log_artifact(value, str(name))
-        return self._save(value, str(name), "artifact")
+        return self._save(value, str(name), SAVED)
 
     def save_model(self, model: Any, name: str = "model.pkl") -> Path:
         """Save a trained model; see `save_artifact`."""
         if isinstance(model, str) and not isinstance(name, str):
             model, name = name, model
-        return self._save(model, name, "model")
+        return self._save(model, name, MODEL)
 
     def save_report(self, name: str, text: str | None = None) -> Path:
         """Save a report; without `text`, one made of what this run has logged so far.
@@ -361,11 +294,22 @@ class Run:
         with self._lock:
             self._check_open()
             if text is not None:
-                return self._save(text, name, "report")
-            relative = self._own_name(name)
-            self._reports[relative] = name
+                return self._save(text, name, REPORT)
+            relative = self._shelf.own_name(name)
+            self._reports.add(relative)
             self._render_report(relative)
-            return self._register(relative, "report")
+            return self.folder / relative
+
+    def _save(self, value: Any, name: str, role: str) -> Path:
+        with self._lock:
+            self._check_open()
+            return self._shelf.save(value, name, role)
+
+    def _render_report(self, relative: str) -> None:
+        from specweave.experiments.report import render_report
+
+        write_text(self.folder / relative, render_report(self.header(), self._params, self.folder))
+        self._shelf.take_note(relative, REPORT)
 
     def register_model(self, name: str | None = None, *, artifact: str | None = None, **details: Any) -> Any:
         """Make the saved model the increment's next version, ``models/model-vN.pkl`` with its metadata.
@@ -392,60 +336,12 @@ class Run:
 
         with self._lock:
             self._check_open()
-            models = [n for n, a in self._header.artifacts.items() if a.role == "model"]
-            chosen = artifact or (models[-1] if models else None)
+            chosen = artifact or self._shelf.last_of(MODEL)
             if chosen is None:
                 raise StateError(
                     "there is no model to register", where=self.id, hint="call exp.save_model(model) first"
                 )
             return register_from_run(self, chosen, algorithm=name or self.name, details=details)
-
-    def _find_source(self, path: Path) -> Path:
-        if path.is_absolute():
-            if path.exists():
-                return path
-            raise StorageError("no such file to log as an artifact", where=path, hint="write the file first")
-        places = [Path.cwd(), self.folder.absolute()]
-        if self.increment is not None and self.folder.parent.name == "experiments":
-            increment = self.folder.absolute().parent.parent
-            places += [increment, increment.parent.parent.parent]
-        for place in places:
-            if (place / path).exists():
-                return place / path
-        looked = ", ".join(dict.fromkeys(str(place) for place in places))
-        raise StorageError(
-            f"no file '{path}' to log as an artifact",
-            where=self.id,
-            hint=f"write it first, or give its full path; looked in {looked}",
-        )
-
-    def _is_taken(self, relative: str) -> bool:
-        return relative.partition("/")[0] in files.RESERVED or (self.folder / relative).exists()
-
-    def _own_name(self, name: str) -> str:
-        relative = file_name(name)
-        if relative.partition("/")[0] in files.RESERVED:
-            raise DataError(
-                f"'{relative}' is a file of the record itself", where=self.id, hint="choose another name"
-            )
-        return relative
-
-    def _save(self, value: Any, name: str, role: str) -> Path:
-        relative = self._own_name(name)
-        self._check_open()
-        files.save_object(self.folder / relative, value)
-        return self._register(relative, role)
-
-    def _register(self, relative: str, role: str) -> Path:
-        path = self.folder / relative
-        described = files.describe(path, role)
-        with self._lock:
-            self._check_open()
-            # Put last, so that "the model saved last" is the last of its role.
-            kept = {n: a for n, a in self._header.artifacts.items() if n != relative}
-            self._header.artifacts = {**kept, relative: described}
-            self._save_header()
-        return path
 
     # -- ending ----------------------------------------------------------------------------------
 
@@ -465,17 +361,16 @@ class Run:
             )
             self._header.ended = _iso(self._clock())
             self._header.duration_s = round(self._before_s + time.monotonic() - self._began, 6)
-            for relative in self._reports:
+            for relative in sorted(self._reports):
                 self._render_report(relative)
-                self._header.artifacts[relative] = files.describe(self.folder / relative, "report")
             if not self._params:
                 self._save_params()
-            write_text(self.folder / METRICS, render_json(self._metrics))
+            write_text(self.folder / METRICS, render_json(self._log.last))
             self._log_line(f"{self._header.status} after {self._header.duration_s:.3f} s")
             # Last, so that whoever reads a closed status finds everything else in place.
             self._save_header()
             self._closed = True
-            self._history.close()
+            self._log.close()
         for watcher in self._watchers:
             self._tell(watcher.run_closed)
 
@@ -515,18 +410,12 @@ class Run:
                 # The user's own exception is the news; a full disk must not take its place.
                 warnings.warn(f"{self.id} could not be closed: {disk}", RuntimeWarning, stacklevel=3)
                 self._closed = True
-                self._history.close()
+                self._log.close()
 
     # -- files -----------------------------------------------------------------------------------
 
-    def _render_report(self, relative: str) -> None:
-        from specweave.experiments.report import render_report
-
-        text = render_report(self._header, self._params, self.folder)
-        write_text(self.folder / relative, text)
-
     def _save_header(self) -> None:
-        write_text(self.folder / EXPERIMENT, render_json(self._header))
+        write_text(self.folder / EXPERIMENT, render_json(self.header()))
 
     def _save_params(self) -> None:
         write_text(self.folder / PARAMS, render_json(self._params))
@@ -563,12 +452,6 @@ class Run:
 
 def _is_clean_exit(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and error.code in (None, 0)
-
-
-def _special_text(value: Number) -> str:
-    if value != value:
-        return '"NaN"'
-    return '"Infinity"' if value > 0 else '"-Infinity"'
 
 
 def _iso(seconds: float) -> str:

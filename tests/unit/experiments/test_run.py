@@ -239,13 +239,13 @@ def test_a_full_disk_is_one_clear_error_and_the_lines_before_and_after_survive(
 ) -> None:
     exp = store.create("x")
     exp.log_metric("a", 1.0)
-    real = exp._history._fd
-    exp._history._fd = os.open("/dev/full", os.O_WRONLY)
+    real = exp._log._file._fd
+    exp._log._file._fd = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(StorageError, match="No space left") as caught:
         exp.log_metric("a", 2.0)
     assert "free some disk space" in str(caught.value)
-    os.close(exp._history._fd)
-    exp._history._fd = real
+    os.close(exp._log._file._fd)
+    exp._log._file._fd = real
     exp.log_metric("a", 3.0)
     exp.close()
     assert [line.values["a"] for line in load_history(exp.folder)[0]] == [1.0, 3.0]
