@@ -11,6 +11,7 @@ from specweave.statistics.paired import (
     compare_losses,
     corrected_resampled_t,
     mcnemar_exact,
+    t_losses,
     wilcoxon_losses,
 )
 
@@ -34,8 +35,27 @@ def test_the_test_is_chosen_by_what_the_losses_are() -> None:
     rng = np.random.default_rng(0)
     wrong_a, wrong_b = rng.integers(0, 2, 50), rng.integers(0, 2, 50)
     assert compare_losses(wrong_a, wrong_b).name == "McNemar's exact test"
-    assert compare_losses(rng.random(50), rng.random(50)).name.startswith("Wilcoxon")
+    assert compare_losses(rng.random(50), rng.random(50)).name == "paired t-test on mean loss"
+    assert compare_losses(rng.random(29), rng.random(29)).name.startswith("Wilcoxon")
     assert compare_losses(wrong_a, wrong_b, units=np.arange(50) // 5).name.startswith("Wilcoxon")
+
+
+def test_a_bolder_model_is_not_better_for_losing_less_on_most_rows() -> None:
+    careful = np.full(1000, 0.5)
+    bold = np.where(np.arange(1000) % 10 == 0, 4.0, 0.1)  # nine small losses, then a large one
+    bold = bold + np.random.default_rng(0).normal(0, 0.01, 1000)
+    assert wilcoxon_losses(bold, careful).p_value < 1e-6
+    verdict = compare_losses(bold, careful)
+    assert verdict.p_value > 0.05
+    assert verdict.difference == pytest.approx(-0.01, abs=0.01)
+
+
+def test_the_t_test_agrees_with_scipy() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.exponential(1, 80), rng.exponential(1.3, 80)
+    result = t_losses(a, b)
+    assert result.p_value == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert result.statistic == pytest.approx(stats.ttest_rel(a, b).statistic)
 
 
 def test_wilcoxon_agrees_with_scipy() -> None:
