@@ -248,11 +248,10 @@ def guardrails(workspace: Workspace, evaluation: Mapping[str, Any]) -> list[dict
          "check": "hourly"},
         {"name": "failed requests", "bar": "below 0.1 %, and not above control's", "source": "default",
          "measured": None, "check": "hourly"},
-        {"name": "drift of inputs", "bar": "population stability index of every input below 0.2",
-         "source": f"sw monitor {workspace.increment.number} BATCH.csv", "measured": None, "check": "daily"},
-        {"name": "drift of answers", "bar": "population stability index of the predictions below 0.2 against "
-         "the holdout's", "source": f"sw monitor {workspace.increment.number} BATCH.csv", "measured": None,
-         "check": "daily"},
+        {"name": "drift of inputs", "bar": "no input drifts from the training data", "measured": None,
+         "source": f"sw monitor {workspace.increment.number} BATCH.csv", "check": "daily"},
+        {"name": "drift of answers", "bar": "predictions spread as on the holdout", "measured": None,
+         "source": f"sw monitor {workspace.increment.number} BATCH.csv", "check": "daily"},
         {"name": "split of arms", "bar": "chi-square test of the arms' sizes, p above 0.001",
          "source": "default", "measured": None, "check": "daily"},
     ]  # fmt: skip
@@ -296,15 +295,15 @@ def _hypothesis(
 ) -> str:
     better = "raises" if control.get("higher_is_better", True) else "lowers"
     return (
-        f"Serving {evaluation['algorithm']} ({evaluation['experiment']}) for '{workspace.spec.title}' {better} "
-        f"the {control['metric']} from {float(control['baseline']):.4g} by at least {effect:.3g}."
+        f"Serving {evaluation['algorithm']} ({evaluation['experiment']}) for '{workspace.spec.title}' "
+        f"{better} the {control['metric']} from {float(control['baseline']):.4g} by at least {effect:.3g}."
     )
 
 
 def _decision(control: Mapping[str, Any], effect: float, alpha: float) -> list[str]:
     better = "above" if control.get("higher_is_better", True) else "below"
     return [
-        f"ship: the {1 - alpha:.0%} interval of treatment minus control lies {better} 0, every guardrail held",
+        f"ship: the {1 - alpha:.0%} interval of treatment minus control is {better} 0, every guardrail held",
         f"keep control: the interval lies on the other side of 0, or excludes a change of {effect:.3g}",
         "otherwise the test was too small for what there is to see: say so, and do not prolong it",
     ]
