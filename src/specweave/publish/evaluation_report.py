@@ -258,7 +258,7 @@ def _errors(errors: Mapping[str, Any]) -> str:
         ]  # fmt: skip
         first = errors["columns"][0]
         text += (
-            "## Where it errs\n\nColumns whose values set rows of high loss apart from rows of low loss. The mean "
+            "## Where it errs\n\nColumns whose values set rows of high loss apart from others. The mean "
             f"loss is {_number(first['mean_loss'])}; *explained* is the share of the losses' ranks that the "
             "column accounts for.\n\n"
             + markdown_table(["column", "explained", "worst at", "rows", "loss there", "p"], rows)
