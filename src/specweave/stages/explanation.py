@@ -38,6 +38,7 @@ RECORD = "reports/explanation.json"
 SHAP_FILE = "shap_values.pkl"
 BACKGROUND_ROWS = 100
 _PERMUTED_COLUMNS = 30
+_PERMUTED_ROWS = 3000
 _PERMUTATIONS = 5
 
 
@@ -174,8 +175,9 @@ def explain(
     frame = dataset.frame.iloc[positions[sample]]
     found = problem.contributions(model, frame, background, seed=seed)
     importance = rank_columns(found)
+    wider = sample if len(outcome) > _PERMUTED_ROWS else np.arange(len(outcome))
     permuted = permutation_importance(
-        problem, model, dataset, outcome.iloc[sample], decision, importance, seed=seed
+        problem, model, dataset, outcome.iloc[wider], decision, importance, seed=seed
     )
     for entry in importance:
         entry |= permuted.get(entry["feature"], {})

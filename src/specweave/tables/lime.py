@@ -52,7 +52,7 @@ def lime_weights(
     background: pd.DataFrame,
     *,
     seed: int = 0,
-    n_samples: int = 1000,
+    n_samples: int = 3000,
     k: int | None = None,
 ) -> list[dict[str, Any]]:
     """Explain one answer by LIME: the `k` strongest columns (all by default), strongest first.
@@ -73,7 +73,7 @@ def fit_surrogate(
     background: pd.DataFrame,
     *,
     seed: int = 0,
-    n_samples: int = 1000,
+    n_samples: int = 3000,
     kernel_width: float | None = None,
     ridge: float = 1.0,
 ) -> LocalSurrogate:
