@@ -1,0 +1,1 @@
+"""Training code of any framework leaves the same record: one thin file per framework."""
