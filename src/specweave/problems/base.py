@@ -401,6 +401,10 @@ class Problem(ABC):
     def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Answer raw rows as the service does: prediction, probability or interval, decision."""
 
+    def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+        """Return the answers of `respond` that belong to stored outcomes, or None where they say too little."""
+        return None
+
     @abstractmethod
     def request_columns(self, dataset: Dataset) -> list[str]:
         """Return the raw columns that a request must carry, in order."""

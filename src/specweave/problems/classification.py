@@ -86,7 +86,7 @@ class Classification(TabularProblem):
 
     def draft_plan(self, spec: Spec, profile: Mapping[str, Any] | None) -> list[Choice]:
         """Choose metric, baselines, candidates and threshold, each with its reason."""
-        counts = {k: int(v) for k, v in ((profile or {}).get("target") or {}).get("counts", {}).items()}
+        counts = {k: int(v) for k, v in ((profile or {}).get("target") or {}).get("classes", {}).items()}
         n_rows = (profile or {}).get("rows")
         total = sum(counts.values())
         share = min(counts.values()) / total if counts else None
@@ -324,7 +324,11 @@ class Classification(TabularProblem):
 
     def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Answer with the decided label, its probability, and all probabilities."""
-        proba = self._probabilities(model, rows)
+        return self.answers(self._probabilities(model, rows), decision)
+
+    def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the answers that belong to predicted probabilities."""
+        proba = outcome[[c for c in outcome.columns if c.startswith("p:")]]
         called = self.call(proba, decision)
         positive = decision.get("positive")
         names = [c[2:] for c in proba.columns]

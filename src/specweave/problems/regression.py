@@ -267,10 +267,14 @@ class Regression(TabularProblem):
 
     def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Answer with the number and its interval."""
+        return self.answers(pd.DataFrame({"prediction": self.raw_output(model, rows)}), decision)
+
+    def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the answers that belong to predicted numbers."""
         half = (decision.get("interval") or {}).get("half_width")
         level = (decision.get("interval") or {}).get("level")
         answers: list[dict[str, Any]] = []
-        for value in self.raw_output(model, rows):
+        for value in outcome["prediction"].to_numpy(dtype=float):
             answer: dict[str, Any] = {"prediction": float(value)}
             if half is not None:
                 answer["interval"] = {"low": float(value - half), "high": float(value + half), "level": level}
