@@ -14,6 +14,7 @@ from specweave.experiments.tables import markdown_table
 from specweave.files.atomic import write_text
 from specweave.files.store import load_record
 from specweave.stages.ab_test import KIND, REPORT, SCHEMA
+from specweave.stages.numbers import short_number
 
 PLAN = "deploy/ab-test-plan.md"
 
@@ -67,15 +68,18 @@ def _primary(record: Mapping[str, Any]) -> str:
     sign = 1 if primary.get("higher_is_better", True) else -1
     rows = [
         ["metric", f"{primary['metric']} ({primary['kind']} per {primary.get('unit') or 'unit'})"],
-        ["control, measured", f"{_n(primary['baseline'])} ({primary['measured_on']})"],
-        ["new model, measured", f"{_n(primary['treatment'])} (holdout)"],
-        ["smallest change worth seeing", f"{sign * primary['minimum_effect']:+.3g} ({primary['why']})"],
+        ["control, measured", f"{short_number(primary['baseline'])} ({primary['measured_on']})"],
+        ["new model, measured", f"{short_number(primary['treatment'])} (holdout)"],
+        [
+            "smallest change worth seeing",
+            f"{short_number(sign * primary['minimum_effect'], 3, sign=True)} ({primary['why']})",
+        ],
         ["false alarms (two-sided)", f"{record['alpha']:.0%}"],
         ["power", f"{record['power']:.0%}"],
         ["test", record["sizing"]["test"]],
     ]
     if primary.get("std") is not None:
-        rows.insert(2, ["standard deviation", _n(primary["std"])])
+        rows.insert(2, ["standard deviation", short_number(primary["std"])])
     if primary.get("outcome_rate") is not None:
         rows.insert(3, [f"{primary.get('outcome', 'outcome')} in the data", f"{primary['outcome_rate']:.1%}"])
     return "## What is measured\n\n" + markdown_table(["", ""], rows)
@@ -96,7 +100,11 @@ def _size(record: Mapping[str, Any]) -> str:
         )
     if sizing["too_long"]:
         seen = sizing["too_long"]["detectable_effect"]
-        shown = f"could see a change of {seen:.3g}" if seen is not None else "could see no possible change"
+        shown = (
+            f"could see a change of {short_number(seen, 3)}"
+            if seen is not None
+            else "could see no possible change"
+        )
         text += (
             f"\n**Too long.** In {sizing['too_long']['days']} days this traffic {shown}: choose a metric "
             "that varies less, a larger minimum effect, or do not run the test.\n"
@@ -104,7 +112,11 @@ def _size(record: Mapping[str, Any]) -> str:
     text += "\nWhat other effects would take:\n\n"
     with_days = any("days" in s for s in sizing["sensitivity"])
     rows = [
-        [f"{s['effect']:.3g}", f"{s['per_arm']:,}", *([f"{s.get('days', ''):,} days"] if with_days else [])]
+        [
+            short_number(s["effect"], 3),
+            f"{s['per_arm']:,}",
+            *([f"{s.get('days', ''):,} days"] if with_days else []),
+        ]
         for s in sizing["sensitivity"]
     ]
     head = ["change to see", "per arm", *(["duration"] if with_days else [])]
@@ -130,15 +142,11 @@ def _assignment(record: Mapping[str, Any]) -> str:
 
 def _guardrails(record: Mapping[str, Any]) -> str:
     rows = [
-        [g["name"], g["bar"], _n(g["measured"]), g["check"], g["source"]]
+        [g["name"], g["bar"], short_number(g["measured"]), g["check"], g["source"]]
         for g in record["guardrails"]
     ]  # fmt: skip
     head = ["guardrail", "must stay", "measured offline", "checked", "from"]
     return "## What must not get worse\n\n" + markdown_table(head, rows)
-
-
-def _n(value: Any) -> str:
-    return "" if value is None else f"{float(value):.4g}"
 
 
 def _capital(text: str) -> str:

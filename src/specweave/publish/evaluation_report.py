@@ -13,7 +13,7 @@ from typing import Any
 from specweave.errors import DataError
 from specweave.experiments.report import size_text
 from specweave.experiments.store import ExperimentStore
-from specweave.experiments.tables import markdown_table, seconds_text
+from specweave.experiments.tables import cell, markdown_table, seconds_text
 from specweave.files.atomic import write_text
 from specweave.increments.spec import load_spec
 from specweave.metrics.base import find_metric, known_metric, parse_metric_ref
@@ -21,6 +21,7 @@ from specweave.problems.base import problem_for
 from specweave.publish.drawing import save_figures
 from specweave.records import Figure
 from specweave.stages.evaluation import load_evaluation
+from specweave.stages.numbers import short_number
 from specweave.stages.training import load_predictions
 
 REPORT = "evaluation-report.md"
@@ -95,24 +96,27 @@ def _headline(record: Mapping[str, Any]) -> str:
     metric = _find(record, record["selection_metric"]) or record["metrics"][0]
     text = (
         f"**{record['algorithm']}** ({record['experiment']}) reaches **{_label(metric['name'])} "
-        f"{_number(metric['value'])}**{_interval(metric)} on {record['n_holdout']:,} rows that nothing was "
-        "fitted or chosen on."
+        f"{short_number(metric['value'])}**{_interval(metric)} on {record['n_holdout']:,} rows that nothing "
+        "was fitted or chosen on."
     )
     for rival in record["comparisons"]:
-        gap = f"{rival['difference']:+.3g} ({_number(rival['low'])} to {_number(rival['high'])})"
+        gap = f"{short_number(rival['difference'], sign=True)}{_interval(rival)}"
         words = {
             "better": "It beats",
             "worse": "It is **worse** than",
             "not told apart": "It cannot be told apart from",
         }[rival["verdict"]]
-        text += f" {words} the {rival['role']} {rival['against']} at {_number(rival['theirs'])}: {gap}."
+        text += f" {words} the {rival['role']} {rival['against']} at {short_number(rival['theirs'])}: {gap}."
     latency = _find(record, "latency_p95_ms")
     if latency:
-        text += f" One raw row is answered in {_number(latency['value'])} ms (p95); "
+        text += f" One raw row is answered in {short_number(latency['value'])} ms (p95); "
         text += f"the model takes {size_text(record['model_bytes'])}."
-    rule = (record.get("decision") or {}).get("rule")
-    threshold = (record.get("decision") or {}).get("threshold")
-    if threshold is not None:
+    decision = record.get("decision") or {}
+    rule, threshold, interval = decision.get("rule"), decision.get("threshold"), decision.get("interval")
+    if interval:
+        text += f"\n\nEvery prediction comes with a {interval['level']:.0%} interval of "
+        text += f"± {short_number(interval['half_width'])}: {rule or 'set on validation folds'}."
+    elif threshold is not None:
         text += f"\n\nDecisions are made at a probability of {threshold:.4g} ({rule})."
     elif rule:
         text += f"\n\nDecisions: {rule}."
@@ -135,7 +139,7 @@ def _metrics(record: Mapping[str, Any]) -> str:
     rows = [
         [
             f"**{_label(m['name'])}**" if m["name"] == record["selection_metric"] else _label(m["name"]),
-            _number(m["value"]) + _unit(m["unit"]),
+            short_number(m["value"]) + _unit(m["unit"]),
             _bounds(m),
             "more" if m["higher_is_better"] else "less",
         ]
@@ -166,9 +170,9 @@ def _rivals(record: Mapping[str, Any]) -> str:
         [
             f"{m['experiment']} ✅ chosen" if m["experiment"] == record["experiment"] else m["experiment"],
             m["role"],
-            _number(m["validation"])
-            + ("" if m["validation_std"] is None else f" ± {_number(m['validation_std'], 2)}"),
-            _number(m["holdout"]),
+            short_number(m["validation"])
+            + ("" if m["validation_std"] is None else f" ± {short_number(m['validation_std'])}"),
+            short_number(m["holdout"]),
             seconds_text(_float(m["train_seconds"])),
             "" if m["model_bytes"] is None else size_text(float(m["model_bytes"])),
         ]
@@ -182,8 +186,8 @@ def _rivals(record: Mapping[str, Any]) -> str:
     tests = [
         [
             f"{r['role']}: {r['against']}",
-            f"{r['difference']:+.4f}" if abs(r["difference"]) < 1 else f"{r['difference']:+.4g}",
-            f"{_number(r['low'])} to {_number(r['high'])}",
+            short_number(r["difference"], sign=True),
+            f"{short_number(r['low'])} to {short_number(r['high'])}",
             f"{float(r['p_value']):.2g}",
             _loss_test(r.get("loss_test")),
             r["verdict"],
@@ -211,7 +215,7 @@ def _pictures(figures: Sequence[Figure], prefix: str) -> str:
 
 
 def _table(table: Mapping[str, Any]) -> str:
-    rows = [[_number(cell) for cell in row] for row in table["rows"]]
+    rows = [[short_number(cell) for cell in row] for row in table["rows"]]
     note = f"{table['note']}\n\n" if table.get("note") else ""
     return f"## {table['title']}\n\n{note}" + markdown_table(list(map(str, table["columns"])), rows)
 
@@ -221,8 +225,8 @@ def _segments(segments: Mapping[str, Any] | None) -> str:
         return ""
     rows = [
         [
-            s["column"], s["value"], f"{s['n']:,}", f"{s['share']:.0%}", _number(s["metric"]), _bounds(s),
-            "apart" if s["apart"] else "",
+            s["column"], s["value"], f"{s['n']:,}", f"{s['share']:.0%}", short_number(s["metric"]),
+            _bounds(s), "apart" if s["apart"] else "",
         ]
         for s in segments["worst"]
     ]  # fmt: skip
@@ -236,7 +240,7 @@ def _segments(segments: Mapping[str, Any] | None) -> str:
         if count
     ]
     note = (
-        f"{label} is {_number(segments['overall'])} overall. The worst of {segments['checked']} segments"
+        f"{label} is {short_number(segments['overall'])} overall. The worst of {segments['checked']} segments"
         + (f" ({', '.join(left_out)} left out)" if left_out else "")
         + "; *apart* means that the segment's own interval leaves the overall value out, which one segment "
         "in twenty does by chance. Inside a segment a model cannot use what sets the segments apart, so a "
@@ -252,15 +256,15 @@ def _errors(errors: Mapping[str, Any]) -> str:
         rows = [
             [
                 c["column"], f"{float(c['explained']):.1%}", str(c["worst_value"]), f"{c['worst_n']:,}",
-                _number(c["worst_loss"]), f"{float(c['p_value']):.2g}",
+                _times(c["worst_loss"], c["mean_loss"]), f"{float(c['p_value']):.2g}",
             ]
             for c in errors["columns"]
         ]  # fmt: skip
         first = errors["columns"][0]
         text += (
             "## Where it errs\n\nColumns whose values set rows of high loss apart from others. The mean "
-            f"loss is {_number(first['mean_loss'])}; *explained* is the share of the losses' ranks that the "
-            "column accounts for.\n\n"
+            f"loss is {short_number(first['mean_loss'])}, losses are given in multiples of it; *explained* is "
+            "the share of the losses' ranks that the column accounts for.\n\n"
             + markdown_table(["column", "explained", "worst at", "rows", "loss there", "p"], rows)
         )
     if errors["worst"]:
@@ -276,8 +280,9 @@ def _worst(errors: Mapping[str, Any]) -> str:
     predicted = list(worst[0]["predicted"])
     head = ["data row", "loss", *predicted, *shown]
     rows = [
-        [str(w["row"] + 1), _number(w["loss"], 3), *(_number(w["predicted"].get(c), 3) for c in predicted),
-         *(_number(w["values"].get(c)) for c in shown)]
+        [str(w["row"] + 1), _times(w["loss"], errors.get("mean_loss")),
+         *(short_number(w["predicted"].get(c), 3) for c in predicted),
+         *(cell(w["values"].get(c), 40) for c in shown)]
         for w in worst
     ]  # fmt: skip
     return "The rows it got most wrong (all their values are in `evaluation.json`):\n\n" + markdown_table(
@@ -290,18 +295,18 @@ def _worst(errors: Mapping[str, Any]) -> str:
 
 def _gap(gap: Mapping[str, Any]) -> str:
     label = _label(gap["metric"])
-    spread = "" if gap["cv_std"] is None else f" ± {_number(gap['cv_std'], 2)}"
+    spread = "" if gap["cv_std"] is None else f" ± {short_number(gap['cv_std'])}"
     rows = [
-        ["training rows", _number(gap["train"])],
-        [f"{gap['n_folds']} validation folds", _number(gap["cv"]) + spread],
-        ["holdout", _number(gap["holdout"])],
+        ["training rows", short_number(gap["train"])],
+        [f"{gap['n_folds']} validation folds", short_number(gap["cv"]) + spread],
+        ["holdout", short_number(gap["holdout"])],
     ]
     return "## Overfitting\n\n" + markdown_table(["measured on", label], rows)
 
 
 def _operation(record: Mapping[str, Any]) -> str:
     rows = [
-        [_label(m["name"]), _number(m["value"]) + _unit(m["unit"]), _bounds(m), m["method"]]
+        [_label(m["name"]), short_number(m["value"]) + _unit(m["unit"]), _bounds(m), m["method"]]
         for m in record["metrics"]
         if _is_operational(m["name"])
     ]
@@ -337,31 +342,18 @@ def _float(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _number(value: Any, digits: int = 4) -> str:
-    """Return a number as a reader wants it: few digits, thousands set apart; text as it is."""
-    if value is None:
-        return ""
-    if isinstance(value, bool) or (isinstance(value, str) and value not in ("NaN", "Infinity", "-Infinity")):
-        return str(value)
-    number = float(value)
-    if number != number:
-        return "n/a"
-    if number.is_integer() and abs(number) < 1e15:
-        return f"{int(number):,}" if isinstance(value, int) or abs(number) >= 10_000 else f"{int(number)}"
-    if abs(number) >= 10_000:
-        return f"{number:,.0f}"
-    # Scores below 1 read best with the same number of decimals in a column.
-    return f"{number:.4f}" if digits == 4 and 1e-3 <= abs(number) < 1 else f"{number:.{digits}g}"
-
-
 def _unit(unit: str) -> str:
     return f" {unit}" if unit else ""
+
+
+def _times(loss: Any, mean: Any) -> str:
+    return short_number(loss, 3) if not mean else f"{short_number(float(loss) / float(mean), 3)}x"
 
 
 def _bounds(metric: Mapping[str, Any]) -> str:
     if metric["low"] is None or metric["high"] is None:
         return ""
-    return f"{_number(metric['low'])} to {_number(metric['high'])}"
+    return f"{short_number(metric['low'])} to {short_number(metric['high'])}"
 
 
 def _interval(metric: Mapping[str, Any]) -> str:

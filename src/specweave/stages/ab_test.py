@@ -14,6 +14,7 @@ from typing import Any
 from specweave.errors import DataError, SpecError
 from specweave.files.store import load_record, save_record
 from specweave.stages.evaluation import load_evaluation
+from specweave.stages.numbers import short_number
 from specweave.stages.progress import tell
 from specweave.stages.training import load_predictions
 from specweave.stages.workspace import Workspace, open_workspace
@@ -94,7 +95,10 @@ def plan_ab_test(increment: str | None = None) -> dict[str, Any]:
         ],
     }
     save_record(workspace.folder / REPORT, KIND, SCHEMA, record)
-    tell("note", f"A/B test: {sizing['per_arm']:,} {unit}s per arm to see a change of {effect:.3g}")
+    tell(
+        "note",
+        f"A/B test: {sizing['per_arm']:,} {unit}s per arm to see a change of {short_number(effect, 3)}",
+    )
     return load_record(workspace.folder / REPORT, KIND, SCHEMA)
 
 
@@ -127,7 +131,7 @@ def choose_effect(
     if gain > 0.01 * abs(level):
         return (
             _possible(control, gain * _SHRINKAGE),
-            f"half of the {gain:.3g} gained on the holdout, since offline gains shrink online",
+            f"half of the {short_number(gain, 3)} gained on the holdout, since offline gains shrink online",
         )
     return _possible(
         control, 0.05 * abs(level) or 0.01
@@ -296,7 +300,8 @@ def _hypothesis(
     better = "raises" if control.get("higher_is_better", True) else "lowers"
     return (
         f"Serving {evaluation['algorithm']} ({evaluation['experiment']}) for '{workspace.spec.title}' "
-        f"{better} the {control['metric']} from {float(control['baseline']):.4g} by at least {effect:.3g}."
+        f"{better} the {control['metric']} from {short_number(control['baseline'])} by at least "
+        f"{short_number(effect, 3)}."
     )
 
 
@@ -304,6 +309,7 @@ def _decision(control: Mapping[str, Any], effect: float, alpha: float) -> list[s
     better = "above" if control.get("higher_is_better", True) else "below"
     return [
         f"ship: the {1 - alpha:.0%} interval of treatment minus control is {better} 0, every guardrail held",
-        f"keep control: the interval lies on the other side of 0, or excludes a change of {effect:.3g}",
+        "keep control: the interval lies on the other side of 0, or excludes a change of "
+        f"{short_number(effect, 3)}",
         "otherwise the test was too small for what there is to see: say so, and do not prolong it",
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from specweave.metrics.base import MetricRef, find_metric
 from specweave.records import Finding, Metric
+from specweave.stages.numbers import short_number
 
 _WHERE = "reports/evaluation.json"
 FEW_ROWS = 100
@@ -55,7 +56,7 @@ def check_evaluation(
         findings.append(
             Finding(
                 code="SW324", severity="warning", where=_WHERE,
-                message=f"{ref.label} {first.value:.4g} is nearly perfect, which real data seldom allows",
+                message=f"{ref.label} {short_number(first.value)} is nearly perfect, which is rare in real data",
                 evidence={"value": first.value},
                 advice="look for a column that holds the answer: see the leaks in data/quality-report.md",
             )
@@ -76,7 +77,8 @@ def _check_gap(ref: MetricRef, gap: Mapping[str, Any]) -> list[Finding]:
         found.append(
             Finding(
                 code="SW320", severity="info", where=_WHERE,
-                message=f"{ref.label} is {train:.4g} on training rows and {cv:.4g} on validation folds",
+                message=f"{ref.label} is {short_number(train)} on training rows and {short_number(cv)} on "
+                "validation folds",
                 evidence={"train": train, "cv": cv},
                 advice="a simpler or more regularised model may do as well; the holdout value is what counts",
             )
@@ -87,8 +89,8 @@ def _check_gap(ref: MetricRef, gap: Mapping[str, Any]) -> list[Finding]:
             found.append(
                 Finding(
                     code="SW321", severity="warning", where=_WHERE,
-                    message=f"{ref.label} falls from {cv:.4g} ± {std:.2g} on validation folds to "
-                    f"{holdout:.4g} on the holdout",
+                    message=f"{ref.label} falls from {short_number(cv)} ± {short_number(std)} on validation "
+                    f"folds to {short_number(holdout)} on the holdout",
                     evidence={"cv": cv, "cv_std": std, "holdout": holdout},
                     advice="the holdout may differ from the training rows (time, groups), or tuning "
                     "overfitted the folds; see features/validation-report.md",
@@ -131,11 +133,11 @@ def _check_segments(ref: MetricRef, segments: Mapping[str, Any] | None) -> list[
     apart = [s for s in segments["worst"] if s["apart"]]
     if not apart:
         return []
-    shown = ", ".join(f"{s['column']} = {s['value']} ({s['metric']:.3g})" for s in apart[:3])
+    shown = ", ".join(f"{s['column']} = {s['value']} ({short_number(s['metric'], 3)})" for s in apart[:3])
     return [
         Finding(
             code="SW326", severity="info", where=_WHERE,
-            message=f"{ref.label} {segments['overall']:.3g} hides segments that do worse: {shown}",
+            message=f"{ref.label} {short_number(segments['overall'])} hides segments that do worse: {shown}",
             evidence={"segments": [{k: s[k] for k in ("column", "value", "n", "metric")} for s in apart]},
             advice="if a segment matters, demand it in spec.md: METRIC >= VALUE where COLUMN == VALUE",
         )

@@ -24,6 +24,7 @@ from specweave.stages.choice import CHOOSABLE, choose_best
 from specweave.stages.holdout import MODEL, Evaluated, load_trained, predict_holdout
 from specweave.stages.latency import operational_metrics, time_answers
 from specweave.stages.measuring import compare_relative, measure_with_interval
+from specweave.stages.numbers import short_number
 from specweave.stages.progress import tell
 from specweave.stages.segments import band_columns, find_error_columns, measure_segments, worst_rows
 from specweave.stages.training import best_of, trained
@@ -92,7 +93,9 @@ def evaluate_models(
     path = workspace.folder / REPORT
     save_record(path, KIND, SCHEMA, record)
     first: Metric = record["metrics"][0]
-    tell("note", f"{best.id}: {first.name} {first.value:.4g} on {record['n_holdout']} untouched rows")
+    tell(
+        "note", f"{best.id}: {first.name} {short_number(first.value)} on {record['n_holdout']} untouched rows"
+    )
     return load_evaluation(workspace.folder)
 
 
@@ -161,6 +164,7 @@ def _evaluation(
         ],
         "segments": segments,
         "errors": {
+            "mean_loss": float(np.mean(loss)),
             "columns": find_error_columns(loss, bands),
             "worst": worst_rows(best.outcome, loss, dataset.frame) if "row" in best.outcome else [],
         },

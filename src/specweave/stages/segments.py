@@ -16,6 +16,7 @@ from specweave.errors import DataError
 from specweave.metrics.base import MetricRef, find_metric
 from specweave.problems.base import Problem
 from specweave.stages.measuring import measure_with_interval
+from specweave.stages.numbers import short_number
 from specweave.tables.values import levels_of, to_numbers
 
 MOST_LEVELS = 12
@@ -61,9 +62,9 @@ def _quartiles(column: pd.Series[Any]) -> Any:
     edges = np.unique(np.quantile(known, [0.25, 0.5, 0.75])) if known.size else np.array([])
     if not edges.size:
         return None
-    names = [f"≤ {edges[0]:.4g}"]
-    names += [f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)]
-    names += [f"> {edges[-1]:.4g}", MISSING]
+    names = [f"≤ {short_number(edges[0])}"]
+    names += [f"{short_number(a)} to {short_number(b)}" for a, b in pairwise(edges)]
+    names += [f"> {short_number(edges[-1])}", MISSING]
     place = np.searchsorted(edges, values, side="left")
     return np.array(names, dtype=object)[np.where(np.isnan(values), len(names) - 1, place)]
 
@@ -188,7 +189,7 @@ def find_error_columns(
 
 
 def worst_rows(
-    outcome: pd.DataFrame, loss: Any, frame: pd.DataFrame, *, shown: int = 10, most_columns: int = 40
+    outcome: pd.DataFrame, loss: Any, frame: pd.DataFrame, *, shown: int = 10, most_columns: int = 200
 ) -> list[dict[str, Any]]:
     """Return the rows with the largest losses: what was predicted, what was true, and the raw values.
 
