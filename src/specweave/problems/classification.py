@@ -250,7 +250,7 @@ class Classification(TabularProblem):
         """Return the usual metrics of the type, proper scores beside accuracy, the selection metric first."""
         multiclass = "multi" in spec.problem_type.casefold()
         names = ["roc_auc", "average_precision", "log_loss", "brier", "accuracy", "balanced_accuracy",
-                 "precision", "recall", "f1", "mcc"]  # fmt: skip
+                 "precision", "recall", "f1", "mcc", "expected_calibration_error"]  # fmt: skip
         if multiclass:
             names = ["f1", "accuracy", "balanced_accuracy", "precision", "recall", "roc_auc", "log_loss", "brier", "mcc", "kappa"]
         refs = [parse_metric_ref(n) for n in names]
@@ -284,7 +284,25 @@ class Classification(TabularProblem):
                   tuple((label, *(int(n) for n in counts[i])) for i, label in enumerate(labels)),
                   "Rows are the truth, columns what the model decided."),
             Table("Per class", ("class", "rows", "decided so", "precision", "recall", "F1"), tuple(per_class)),
+            self._calibration(outcome, decision),
         ]  # fmt: skip
+
+    def _calibration(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> Table:
+        """Return predicted against observed frequency, of the positive or of the most probable label."""
+        from specweave.metrics.classification_outcome import read_outcome
+        from specweave.statistics.calibration import bins_for, calibration_bins
+
+        rows = read_outcome(outcome, decision)
+        if rows.positive is not None:
+            score, happened, of = rows.score, rows.is_positive, f"'{rows.labels[rows.positive]}'"
+        else:
+            score, happened, of = rows.proba.max(axis=1), rows.proba.argmax(axis=1) == rows.truth, "the top label"
+        bins = calibration_bins(score, happened, n_bins=bins_for(rows.n_rows))
+        return Table(
+            "Calibration", ("predicted", "observed", "low", "high", "rows"),
+            tuple((b.predicted, b.observed, b.low, b.high, b.n) for b in bins),
+            f"Mean predicted probability of {of} against how often it was so, with the 95 % Wilson interval.",
+        )  # fmt: skip
 
     def call(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
         """Return the decided label of each row."""

@@ -15,7 +15,7 @@ from specweave.errors import DataError
 from specweave.metrics.classification_outcome import ClassOutcome, read_outcome
 from specweave.metrics.threshold_curve import threshold_curve
 from specweave.records import Figure
-from specweave.statistics.calibration import calibration_bins
+from specweave.statistics.calibration import bins_for, calibration_bins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +163,7 @@ def draw_calibration(ax: Any, outcome: pd.DataFrame, decision: Mapping[str, Any]
         probability, happened = rows.score, rows.is_positive
     else:
         probability, happened = rows.proba.max(axis=1), np.argmax(rows.proba, axis=1) == rows.truth
-    bins = calibration_bins(probability, happened)
+    bins = calibration_bins(probability, happened, n_bins=bins_for(len(probability)))
     x, y = [b.predicted for b in bins], [b.observed for b in bins]
     spread = [[max(0.0, b.observed - b.low) for b in bins], [max(0.0, b.high - b.observed) for b in bins]]
     ax.plot([0, 1], [0, 1], color=_GREY, linestyle=":", linewidth=1, label="perfect")
@@ -299,6 +299,8 @@ def draw_predicted_actual(ax: Any, outcome: pd.DataFrame, decision: Mapping[str,
     ax.set_aspect("equal")
     ax.set_xlabel("predicted")
     ax.set_ylabel("actual")
+    _thousands(ax.xaxis, line)
+    _thousands(ax.yaxis, line)
     ax.legend(loc="upper left")
 
 
@@ -317,6 +319,8 @@ def draw_residuals(ax: Any, outcome: pd.DataFrame, decision: Mapping[str, Any]) 
         ax.legend(loc="best")
     ax.set_xlabel("predicted")
     ax.set_ylabel("actual - predicted")
+    _thousands(ax.xaxis, prediction)
+    _thousands(ax.yaxis, residual)
 
 
 def draw_residual_distribution(ax: Any, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> None:
@@ -335,6 +339,7 @@ def draw_residual_distribution(ax: Any, outcome: pd.DataFrame, decision: Mapping
         for at, label in ((-half, f"{level:.0%} interval ±{_amount(half)}"), (half, None)):
             ax.axvline(at, color=_GREY, linestyle="--", linewidth=1, label=label)
     beyond = len(residual) - len(inside)
+    _thousands(ax.xaxis, inside)
     ax.set_xlabel("actual - predicted" + (f" ({beyond} rows lie further out)" if beyond else ""))
     ax.set_ylabel("rows")
     ax.legend(loc="best")
@@ -342,6 +347,15 @@ def draw_residual_distribution(ax: Any, outcome: pd.DataFrame, decision: Mapping
 
 def _pairs(outcome: pd.DataFrame) -> tuple[Any, Any]:
     return np.asarray(outcome["truth"], dtype=float), np.asarray(outcome["prediction"], dtype=float)
+
+
+def _thousands(axis: Any, values: Any) -> None:
+    """Set thousands apart on an axis of large numbers, and keep its labels from touching."""
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+    axis.set_major_locator(MaxNLocator(6))
+    if float(np.max(np.abs(values), initial=0.0)) >= 10_000:
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _amount(value: float) -> str:

@@ -263,8 +263,8 @@ def _errors(errors: Mapping[str, Any]) -> str:
         first = errors["columns"][0]
         text += (
             "## Where it errs\n\nColumns whose values set rows of high loss apart from others. The mean "
-            f"loss is {short_number(first['mean_loss'])}, losses are given in multiples of it; *explained* is "
-            "the share of the losses' ranks that the column accounts for.\n\n"
+            f"loss is {short_number(first['mean_loss'])}, losses are given in multiples of it; *explained* "
+            "is the share of the losses' ranks that the column accounts for.\n\n"
             + markdown_table(["column", "explained", "worst at", "rows", "loss there", "p"], rows)
         )
     if errors["worst"]:

@@ -56,7 +56,7 @@ def check_evaluation(
         findings.append(
             Finding(
                 code="SW324", severity="warning", where=_WHERE,
-                message=f"{ref.label} {short_number(first.value)} is nearly perfect, which is rare in real data",
+                message=f"{ref.label} {short_number(first.value)} is nearly perfect: rare in real data",
                 evidence={"value": first.value},
                 advice="look for a column that holds the answer: see the leaks in data/quality-report.md",
             )

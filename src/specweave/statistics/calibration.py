@@ -72,6 +72,11 @@ def calibration_bins(
     return bins
 
 
+def bins_for(n_rows: int) -> int:
+    """Return how many bins leave about 30 rows in each: from 3 to 10."""
+    return min(10, max(3, n_rows // 30))
+
+
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion (Wilson 1927)."""
     from scipy.stats import norm
