@@ -28,6 +28,18 @@ TABLES: dict[str, dict[str, str]] = {
         "local": "specweave.engines.local:LocalEngine",
     },
     "trackers": {},
+    # What `publish_document` writes: function(increment_folder) -> list of paths.
+    "documents": {
+        "quality-report": "specweave.publish.quality_report:publish_quality_report",
+        "01-eda": "specweave.publish.notebooks:publish_eda",
+        "feature-reports": "specweave.publish.feature_reports:publish_feature_reports",
+        "02-feature-engineering": "specweave.publish.notebooks:publish_feature_engineering",
+        "evaluation-report": "specweave.publish.evaluation_report:publish_evaluation_report",
+        "03-model-analysis": "specweave.publish.notebooks:publish_model_analysis",
+        "explainability-report": "specweave.publish.explainability_report:publish_explainability_report",
+        "deployment-docs": "specweave.publish.deployment_docs:publish_deployment_docs",
+        "ab-test-plan": "specweave.publish.ab_test_report:publish_ab_test_plan",
+    },
 }
 
 

@@ -180,7 +180,9 @@ class Document:
                 start = None
         if start is not None:
             raise SpecError(
-                "a fenced block is not closed", where=f"{self.where}:{start[0]}", hint=f"add a line '{start[1]}'"
+                "a fenced block is not closed",
+                where=f"{self.where}:{start[0]}",
+                hint=f"add a line '{start[1]}'",
             )
         return found
 
@@ -216,7 +218,9 @@ class Document:
         """Set one top-level key of the front matter, adding the line where it is missing."""
         front = self.front_matter()
         if front is None:
-            raise SpecError("no front matter", where=f"{self.where}:1", hint="start the file with '---' lines")
+            raise SpecError(
+                "no front matter", where=f"{self.where}:1", hint="start the file with '---' lines"
+            )
         _, first, closing = front
         for number in range(first, closing):
             if re.match(rf"{re.escape(key)}\s*:", self.lines[number - 1]):
@@ -228,9 +232,7 @@ class Document:
     def with_fence_body(self, fence: Fence, body: str) -> Document:
         """Replace the inside of a fenced block."""
         inner = body.replace("\n", self.newline) if self.newline != "\n" else body
-        return self._with_lines(
-            [*self.lines[: fence.open_line], inner, *self.lines[fence.close_line - 1 :]]
-        )
+        return self._with_lines([*self.lines[: fence.open_line], inner, *self.lines[fence.close_line - 1 :]])
 
     def managed_block(self, name: str) -> tuple[str, int, int] | None:
         """Return (text, begin line, end line) between the markers of `name`, or None.

@@ -52,14 +52,18 @@ def load_yaml(path: Path) -> Any:
 
 
 def render_yaml(value: Any) -> str:
-    """Return block-style YAML with keys in the given order; short lists stay on one line."""
-    from ruamel.yaml.comments import CommentedSeq
+    """Return block-style YAML with keys in the given order; short lists and small inner mappings stay on one line."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-    def styled(node: Any) -> Any:
+    def styled(node: Any, depth: int = 0) -> Any:
         if isinstance(node, dict):
-            return {k: styled(v) for k, v in node.items()}
+            mapping = CommentedMap({k: styled(v, depth + 1) for k, v in node.items()})
+            flat = all(not isinstance(v, dict | list) for v in node.values())
+            if depth > 1 and flat and sum(len(f"{k}: {v}, ") for k, v in node.items()) <= 60:
+                mapping.fa.set_flow_style()
+            return mapping
         if isinstance(node, list):
-            seq = CommentedSeq([styled(v) for v in node])
+            seq = CommentedSeq([styled(v, depth + 1) for v in node])
             flat = all(not isinstance(v, dict | list) for v in node)
             if flat and sum(len(str(v)) + 2 for v in node) <= 80:
                 seq.fa.set_flow_style()

@@ -172,7 +172,8 @@ def parse_criterion(text: str, *, key: str = "", where: str = "", line: int = 0)
         return _relative(relative, text, key, where, line, confidence, segment)
     explain = _EXPLAIN.search(body)
     if explain:
-        return Criterion(text=text, source=where, line=line, kind="evidence", value=float(explain["k"]))
+        written = f"{key}: {text.strip()}" if key and not text.strip().startswith(f"{key}:") else text.strip()
+        return Criterion(text=written, source=where, line=line, kind="evidence", value=float(explain["k"]))
     match = _ABSOLUTE.match(body)
     if match:
         name, op_text, value_text = match["metric"].strip() or key, match["op"], match["value"]
@@ -190,7 +191,7 @@ def parse_criterion(text: str, *, key: str = "", where: str = "", line: int = 0)
     op: Op = _OPS.get(op_text, op_text or (">=" if metric.higher_is_better else "<="))  # type: ignore[assignment]
     value = _value(value_text, metric.unit, text, at)
     return Criterion(
-        text=text.strip() if match or not key else f"{key}: {text.strip()}",
+        text=text.strip() if not key or (match and match["metric"].strip()) or ":" in text else f"{key}: {text.strip()}",
         source=where, line=line, kind="absolute", metric=ref, op=op, value=value, unit=metric.unit,
         confidence=confidence, where=segment,
     )  # fmt: skip
@@ -241,7 +242,7 @@ def _relative(
     if key and fold_name(key) != "accuracy" and known_metric(key.partition("@")[0]):
         metric = parse_metric_ref(key)
     return Criterion(
-        text=text.strip() if not key else f"{key}: {text.strip()}",
+        text=text.strip() if not key or ":" in text else f"{key}: {text.strip()}",
         source=where, line=line, kind="relative", metric=metric, value=factor, unit=unit, reference=reference,
         confidence=confidence, where=segment,
     )  # fmt: skip

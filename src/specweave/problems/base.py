@@ -389,9 +389,7 @@ class Problem(ABC):
         """Return a LIME explanation of one row (feature, weight), or None where it makes no sense."""
         return None
 
-    def examples(
-        self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int
-    ) -> list[ExampleRow]:
+    def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
         """Return the few rows of `outcome` that are worth explaining, each with the reason."""
         from specweave.problems.example_rows import loss_examples
 

@@ -22,7 +22,20 @@ if TYPE_CHECKING:
     from specweave.increments.spec import Spec
     from specweave.problems.example_rows import ExampleRow
 
-_POSITIVE_WORDS = ("yes", "1", "true", "y", "t", "positive", "fraud", "churn", "churned", "default", "bad", "spam")
+_POSITIVE_WORDS = (
+    "yes",
+    "1",
+    "true",
+    "y",
+    "t",
+    "positive",
+    "fraud",
+    "churn",
+    "churned",
+    "default",
+    "bad",
+    "spam",
+)
 _MAX_CLASSES = 100
 # Below this share of positives, ROC AUC flatters: a false alarm costs it almost nothing.
 _RARE = 0.1
@@ -78,7 +91,9 @@ class Classification(TabularProblem):
             metrics = "Average precision > 0.5, Precision > 0.9" if rare else "ROC AUC > 0.8"
         problem = {
             "Problem type": "Binary classification" if binary else "Multiclass classification",
-            "Output": f"Probability of {target} = {positive}" if positive else f"Probability of each {target}",
+            "Output": f"Probability of {target} = {positive}"
+            if positive
+            else f"Probability of each {target}",
             "Success metrics": metrics,
         }
         data = {"Positive class": positive} if positive else {}
@@ -139,7 +154,9 @@ class Classification(TabularProblem):
 
     def encode(self, dataset: Dataset) -> np.ndarray:
         """Return class codes 0..k-1 in the order of the sorted labels."""
-        return np.asarray(pd.Categorical(self.labels_for_split(dataset), categories=self.classes(dataset)).codes)
+        return np.asarray(
+            pd.Categorical(self.labels_for_split(dataset), categories=self.classes(dataset)).codes
+        )
 
     def classes(self, dataset: Dataset) -> list[str]:
         """Return the labels, sorted (numbers by value)."""
@@ -161,15 +178,21 @@ class Classification(TabularProblem):
             "baseline-majority", DummyClassifier, {"strategy": "prior"}, note="always the most common label"
         )
         return {
-            "random": ModelExperiment("baseline-random", DummyClassifier, {"strategy": "uniform"}, note="chance"),
+            "random": ModelExperiment(
+                "baseline-random", DummyClassifier, {"strategy": "uniform"}, note="chance"
+            ),
             "majority": majority,
             "popularity": majority,
-            "rule-based": ModelExperiment("baseline-rule", SingleFeatureClassifier, note="the best single feature"),
+            "rule-based": ModelExperiment(
+                "baseline-rule", SingleFeatureClassifier, note="the best single feature"
+            ),
         }
 
     def rule_experiment(self, rule: Any, name: str | None = None) -> ModelExperiment:
         """Wrap a callable over raw rows that returns labels, or the positive label's probability."""
-        return ModelExperiment(f"baseline-{name or rule.__name__}".replace("_", "-"), RuleClassifier, {"rule": rule})
+        return ModelExperiment(
+            f"baseline-{name or rule.__name__}".replace("_", "-"), RuleClassifier, {"rule": rule}
+        )
 
     def candidate_table(self, n_rows: int) -> dict[str, ModelExperiment]:
         """Linear, random forest, LightGBM, XGBoost, neural net; CatBoost where installed."""
@@ -178,7 +201,14 @@ class Classification(TabularProblem):
         return estimators.classifiers(n_rows)
 
     def fit(
-        self, experiment: ModelExperiment, dataset: Dataset, rows: np.ndarray, features: Any, *, seed: int, threads: int
+        self,
+        experiment: ModelExperiment,
+        dataset: Dataset,
+        rows: np.ndarray,
+        features: Any,
+        *,
+        seed: int,
+        threads: int,
     ) -> Any:
         """Fit, and remember the labels behind the class codes."""
         if experiment.estimator_class is RuleClassifier:
@@ -219,7 +249,9 @@ class Classification(TabularProblem):
         """Return the label whose score each row's contributions raise or lower."""
         if positions is None:
             return ()
-        codes = getattr(getattr(model, "named_steps", {}).get("model"), "classes_", np.arange(len(model.labels_)))
+        codes = getattr(
+            getattr(model, "named_steps", {}).get("model"), "classes_", np.arange(len(model.labels_))
+        )
         return tuple(str(model.labels_[int(codes[p])]) for p in positions)
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
@@ -252,7 +284,18 @@ class Classification(TabularProblem):
         names = ["roc_auc", "average_precision", "log_loss", "brier", "accuracy", "balanced_accuracy",
                  "precision", "recall", "f1", "mcc", "expected_calibration_error"]  # fmt: skip
         if multiclass:
-            names = ["f1", "accuracy", "balanced_accuracy", "precision", "recall", "roc_auc", "log_loss", "brier", "mcc", "kappa"]
+            names = [
+                "f1",
+                "accuracy",
+                "balanced_accuracy",
+                "precision",
+                "recall",
+                "roc_auc",
+                "log_loss",
+                "brier",
+                "mcc",
+                "kappa",
+            ]
         refs = [parse_metric_ref(n) for n in names]
         chosen = plan.get("selection_metric")
         if chosen:
@@ -296,7 +339,11 @@ class Classification(TabularProblem):
         if rows.positive is not None:
             score, happened, of = rows.score, rows.is_positive, f"'{rows.labels[rows.positive]}'"
         else:
-            score, happened, of = rows.proba.max(axis=1), rows.proba.argmax(axis=1) == rows.truth, "the top label"
+            score, happened, of = (
+                rows.proba.max(axis=1),
+                rows.proba.argmax(axis=1) == rows.truth,
+                "the top label",
+            )
         bins = calibration_bins(score, happened, n_bins=bins_for(rows.n_rows))
         return Table(
             "Calibration", ("predicted", "observed", "low", "high", "rows"),
@@ -356,7 +403,11 @@ class Classification(TabularProblem):
             every = {n: float(v) for n, v in zip(names, values[i], strict=True)}
             answer: dict[str, Any] = {"prediction": str(label), "probability": every[str(positive or label)]}
             if positive is not None:
-                answer |= {"positive": positive, "threshold": decision["threshold"], "decision": bool(label == positive)}
+                answer |= {
+                    "positive": positive,
+                    "threshold": decision["threshold"],
+                    "decision": bool(label == positive),
+                }
             answers.append({**answer, "probabilities": every})
         return answers
 
@@ -365,7 +416,12 @@ class Classification(TabularProblem):
         called = self.call(outcome, decision)
         positive = decision.get("positive")
         right = float(np.mean(called == outcome["truth"].astype(str).to_numpy()))
-        record: dict[str, Any] = {"metric": "share of right decisions", "kind": "proportion", "baseline": right, "unit": "row"}
+        record: dict[str, Any] = {
+            "metric": "share of right decisions",
+            "kind": "proportion",
+            "baseline": right,
+            "unit": "row",
+        }
         if positive is not None:
             share = float((outcome["truth"] == positive).mean())
             record |= {"outcome_rate": share, "outcome": f"share of '{positive}'"}
@@ -445,7 +501,9 @@ def choose_threshold(score: np.ndarray, hit: np.ndarray, plan: Plan) -> tuple[fl
         allowed = bounded > wanted.value if wanted.op == ">" else bounded >= wanted.value
         if not allowed.any():
             at = int(np.argmax(bounded))
-            return float(values[at]), f"no threshold gives {demand} on validation folds; this one comes nearest ({bounded[at]:.3f})"
+            return float(
+                values[at]
+            ), f"no threshold gives {demand} on validation folds; this one comes nearest ({bounded[at]:.3f})"
     best = np.where(allowed, scores[goal], -1.0)
     at = int(np.flatnonzero(best == best.max())[-1])
     words = f"most {goal}" + (f" with {demand}" if demand else "") + ", on validation folds"
@@ -464,7 +522,9 @@ def _operating_points(score: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, .
 
 
 def _f1(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
-    return np.divide(2 * precision * recall, precision + recall, out=np.zeros_like(precision), where=precision + recall > 0)
+    return np.divide(
+        2 * precision * recall, precision + recall, out=np.zeros_like(precision), where=precision + recall > 0
+    )
 
 
 def _proba_of(estimator: Any, X: np.ndarray) -> np.ndarray:
@@ -495,7 +555,10 @@ def _selection(multiclass: bool, share: float | None) -> tuple[str, str]:
     if multiclass:
         return "log_loss", "a proper score: it rewards honest probabilities of every class"
     if share is not None and share < _RARE:
-        return "average_precision", f"{share:.2%} positives: ROC AUC would flatter, average precision looks at the alarms"
+        return (
+            "average_precision",
+            f"{share:.2%} positives: ROC AUC would flatter, average precision looks at the alarms",
+        )
     told = f"{share:.0%} positives" if share is not None else "the balance is not known yet"
     return "roc_auc", f"{told}: ranking quality, independent of the threshold"
 

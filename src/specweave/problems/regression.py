@@ -50,7 +50,9 @@ class Regression(TabularProblem):
             return 0.02, f"'{target}' is no quantity"
         whole = bool((values == values.round()).all())
         if whole and distinct <= 10:
-            return 0.4 + 0.5 * cls.match_request(request), f"'{target}' holds {distinct} distinct whole numbers"
+            return 0.4 + 0.5 * cls.match_request(
+                request
+            ), f"'{target}' holds {distinct} distinct whole numbers"
         return 0.9, f"'{target}' is a quantity with {distinct} distinct values"
 
     @classmethod
@@ -59,7 +61,11 @@ class Regression(TabularProblem):
     ) -> dict[str, Any]:
         """Draft the bullets; without a demand of the user's, R² is asked for."""
         target = roles.get("target") or "the quantity"
-        problem = {"Problem type": "Regression", "Output": f"Expected {target}", "Success metrics": "R² > 0.6"}
+        problem = {
+            "Problem type": "Regression",
+            "Output": f"Expected {target}",
+            "Success metrics": "R² > 0.6",
+        }
         return {"problem": problem, "data": {}, "model": {}}
 
     def draft_plan(self, spec: Spec, profile: Mapping[str, Any] | None) -> list[Choice]:
@@ -131,13 +137,19 @@ class Regression(TabularProblem):
             "mean": mean,
             "majority": mean,
             "popularity": mean,
-            "median": ModelExperiment("baseline-median", DummyRegressor, {"strategy": "median"}, note="always the median"),
-            "rule-based": ModelExperiment("baseline-rule", SingleFeatureRegressor, note="the best single feature"),
+            "median": ModelExperiment(
+                "baseline-median", DummyRegressor, {"strategy": "median"}, note="always the median"
+            ),
+            "rule-based": ModelExperiment(
+                "baseline-rule", SingleFeatureRegressor, note="the best single feature"
+            ),
         }
 
     def rule_experiment(self, rule: Any, name: str | None = None) -> ModelExperiment:
         """Wrap a callable over raw rows that returns one number per row."""
-        return ModelExperiment(f"baseline-{name or rule.__name__}".replace("_", "-"), RuleRegressor, {"rule": rule})
+        return ModelExperiment(
+            f"baseline-{name or rule.__name__}".replace("_", "-"), RuleRegressor, {"rule": rule}
+        )
 
     def candidate_table(self, n_rows: int) -> dict[str, ModelExperiment]:
         """Linear, random forest, LightGBM, XGBoost, neural net; CatBoost where installed."""
@@ -146,7 +158,14 @@ class Regression(TabularProblem):
         return estimators.regressors(n_rows)
 
     def fit(
-        self, experiment: ModelExperiment, dataset: Dataset, rows: np.ndarray, features: Any, *, seed: int, threads: int
+        self,
+        experiment: ModelExperiment,
+        dataset: Dataset,
+        rows: np.ndarray,
+        features: Any,
+        *,
+        seed: int,
+        threads: int,
     ) -> Any:
         """Fit; a rule learns nothing."""
         if experiment.estimator_class is RuleRegressor:
@@ -162,7 +181,9 @@ class Regression(TabularProblem):
 
         if isinstance(estimator, DummyRegressor | RandomRegressor):
             return estimator
-        return TransformedTargetRegressor(estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False)
+        return TransformedTargetRegressor(
+            estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False
+        )
 
     def load(self, spec: Spec, plan: Plan, root: Any) -> Dataset:
         """Read the table; the plan's ``target_transform`` becomes a setting of the data."""
@@ -173,7 +194,9 @@ class Regression(TabularProblem):
                             hint="write log1p, or remove the line")  # fmt: skip
         if transform == "log1p":
             if (self.target_values(dataset) <= -1).any():
-                raise DataError("log1p needs a target above -1", where=plan.at("target_transform"), hint="remove the line")
+                raise DataError(
+                    "log1p needs a target above -1", where=plan.at("target_transform"), hint="remove the line"
+                )
             dataset.settings["target_transform"] = "log1p"
         return dataset
 
@@ -181,7 +204,9 @@ class Regression(TabularProblem):
         """Return ``row``, ``truth`` and ``prediction``."""
         frame = dataset.frame.iloc[rows]
         truth = self.target_values(dataset)[rows]
-        return pd.DataFrame({"row": np.asarray(rows), "truth": truth, "prediction": self.raw_output(model, frame)})
+        return pd.DataFrame(
+            {"row": np.asarray(rows), "truth": truth, "prediction": self.raw_output(model, frame)}
+        )
 
     def raw_output(self, model: Any, rows: pd.DataFrame) -> np.ndarray:
         """Return the predicted number of each row."""
@@ -204,7 +229,10 @@ class Regression(TabularProblem):
 
     def metrics(self, spec: Spec, plan: Plan) -> list[MetricRef]:
         """Return the usual metrics of the type, the selection metric first."""
-        refs = [parse_metric_ref(n) for n in ("rmse", "mae", "r2", "median_ae", "mape", "smape", "max_error", "bias")]
+        refs = [
+            parse_metric_ref(n)
+            for n in ("rmse", "mae", "r2", "median_ae", "mape", "smape", "max_error", "bias")
+        ]
         chosen = plan.get("selection_metric")
         if chosen:
             first = parse_metric_ref(str(chosen))
@@ -307,7 +335,14 @@ class RuleRegressor:
 
 def _selection(spec: Spec) -> tuple[str, str]:
     for criterion in spec.criteria:
-        if criterion.metric and criterion.metric.name in ("rmse", "mae", "mape", "smape", "rmsle", "median_ae"):
+        if criterion.metric and criterion.metric.name in (
+            "rmse",
+            "mae",
+            "mape",
+            "smape",
+            "rmsle",
+            "median_ae",
+        ):
             name = criterion.metric.name
             return name, f"spec.md asks for {criterion.metric.label}"
     return "rmse", "large errors weigh most; it orders models as R² does"

@@ -86,7 +86,9 @@ class TabularProblem(Problem):
             name = name.strip("`")
             if name not in frame.columns:
                 raise SpecError(
-                    f"'{name}' is no column of the data", where=spec.at(key), hint=did_you_mean(name, map(str, frame.columns))
+                    f"'{name}' is no column of the data",
+                    where=spec.at(key),
+                    hint=did_you_mean(name, map(str, frame.columns)),
                 )
             return name
 
@@ -199,7 +201,14 @@ class TabularProblem(Problem):
         return drop
 
     def fit(
-        self, experiment: ModelExperiment, dataset: Dataset, rows: np.ndarray, features: Any, *, seed: int, threads: int
+        self,
+        experiment: ModelExperiment,
+        dataset: Dataset,
+        rows: np.ndarray,
+        features: Any,
+        *,
+        seed: int,
+        threads: int,
     ) -> Any:
         """Fit features and estimator on these rows; return a scikit-learn Pipeline over raw frames."""
         from sklearn.pipeline import Pipeline
@@ -214,11 +223,18 @@ class TabularProblem(Problem):
         """Return the estimator as this problem type needs it; the hook for target transformations."""
         return estimator
 
-    def _features_for(self, dataset: Dataset, rows: np.ndarray, features: Any, y: Any) -> tuple[Any, np.ndarray]:
+    def _features_for(
+        self, dataset: Dataset, rows: np.ndarray, features: Any, y: Any
+    ) -> tuple[Any, np.ndarray]:
         """Fit the feature step on these rows, or take it from the last few fits of the same rows."""
         from sklearn.base import clone
 
-        key = (dataset.source.sha256, dataset.n_rows, hash(rows.tobytes()), repr(sorted(features.get_params().items(), key=str)))
+        key = (
+            dataset.source.sha256,
+            dataset.n_rows,
+            hash(rows.tobytes()),
+            repr(sorted(features.get_params().items(), key=str)),
+        )
         if key not in self._fitted:
             step = clone(features)
             X = np.asarray(step.fit_transform(dataset.frame.iloc[rows], y), dtype=np.float64)
@@ -355,7 +371,10 @@ def make_estimator(experiment: ModelExperiment, *, seed: int, threads: int) -> A
         leaf = name.rpartition("__")[2]
         if leaf in ("random_state", "random_seed") and value is None:
             settable[name] = seed
-        elif leaf in ("n_jobs", "thread_count", "nthread") and name.rpartition("__")[2] not in experiment.params:
+        elif (
+            leaf in ("n_jobs", "thread_count", "nthread")
+            and name.rpartition("__")[2] not in experiment.params
+        ):
             settable[name] = threads
     if settable:
         estimator.set_params(**settable)
@@ -387,7 +406,9 @@ def import_named(path: str, where: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownNameError(
-            f"cannot import '{path}': {error}", where=where, hint="name it as package.module.Class, importable from the project's root"
+            f"cannot import '{path}': {error}",
+            where=where,
+            hint="name it as package.module.Class, importable from the project's root",
         ) from error
 
 
@@ -406,11 +427,17 @@ def _find_file(root: Path, text: str, where: str) -> Path:
     if path.is_file():
         return path
     if path.is_dir():
-        raise DataError(f"'{text}' is a folder", where=where, hint="name one file: .csv, .csv.gz, .parquet, .jsonl")
+        raise DataError(
+            f"'{text}' is a folder", where=where, hint="name one file: .csv, .csv.gz, .parquet, .jsonl"
+        )
     folder = path.parent
     beside = [f.name for f in folder.iterdir()] if folder.is_dir() else []
     close = nearest(path.name, beside, 2)
-    hint = f"did you mean {' or '.join(str(Path(text).parent / c) for c in close)}?" if close else "write the path as seen from the project's root"
+    hint = (
+        f"did you mean {' or '.join(str(Path(text).parent / c) for c in close)}?"
+        if close
+        else "write the path as seen from the project's root"
+    )
     raise DataError(f"no such file: {text}", where=where, hint=hint)
 
 
@@ -419,8 +446,7 @@ def common_choices(n_rows: int | None, drops: Mapping[str, str]) -> list[Choice]
     folds = 5 if n_rows is None or n_rows >= 150 else 4
     trials, budget = (40, "5m") if n_rows is None or n_rows < 20_000 else (25, "10m")
     return [
-        Choice("split.folds", folds, f"{folds} folds: every training row is validated once"
-               + (f"; with {n_rows} rows each fold keeps about {n_rows * 8 // 10 // folds} rows to judge by" if n_rows else "")),
+        Choice("split.folds", folds, f"{folds} folds: every training row is validated once"),
         Choice("split.seed", 42, "fixed, so that a second run splits alike"),
         Choice("features.drop", dict(drops), "no input: " + ", ".join(f"{c} ({r})" for c, r in drops.items())
                if drops else "every column but the target is an input"),

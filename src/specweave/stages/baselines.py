@@ -14,7 +14,9 @@ from specweave.stages.training import train_experiments
 from specweave.stages.workspace import open_workspace
 
 
-def train_baseline_model(strategies: Sequence[Any] | None = None, increment: str | None = None) -> ExperimentResults:
+def train_baseline_model(
+    strategies: Sequence[Any] | None = None, increment: str | None = None
+) -> ExperimentResults:
     """Train the baselines on the increment's data and folds.
 
     Parameters

@@ -126,7 +126,13 @@ def run_experiments(
     if twice:
         raise DataError(f"two experiments are called '{twice[0]}'", hint="give each a name of its own")
     records = train_experiments(
-        workspace, experiments, task="T-004", role="candidate", engine=engine, jobs=jobs, deadline=_deadline(budget)
+        workspace,
+        experiments,
+        task="T-004",
+        role="candidate",
+        engine=engine,
+        jobs=jobs,
+        deadline=_deadline(budget),
     )
     if experiments and not any(r.status == "completed" for r in records):
         reasons = "; ".join(f"{r.id}: {r.last_note()}" for r in records)

@@ -36,7 +36,9 @@ def write_comparison(workspace: Workspace) -> Comparison | None:
         for r in workspace.store.list()
         if r.tags.get("generation") in (workspace.generation, None) and r.tags.get("role") != "analysis"
     ]
-    others = [m.key for m in workspace.problem.metrics(workspace.spec, workspace.plan)[:4] if m.key != ref.key]
+    others = [
+        m.key for m in workspace.problem.metrics(workspace.spec, workspace.plan)[:4] if m.key != ref.key
+    ]
     comparison = compare(
         workspace.store,
         metric=ref.key,
@@ -50,7 +52,9 @@ def write_comparison(workspace: Workspace) -> Comparison | None:
     return comparison
 
 
-def paired_tests(workspace: Workspace, best: ExperimentRecord, records: list[ExperimentRecord]) -> dict[str, Any]:
+def paired_tests(
+    workspace: Workspace, best: ExperimentRecord, records: list[ExperimentRecord]
+) -> dict[str, Any]:
     """Return, for each other experiment, the paired test of the best against it on out-of-fold losses."""
     from specweave.statistics.paired import compare_losses
 

@@ -131,7 +131,9 @@ def engine_name(workspace: Workspace) -> str:
     """Return the engine to use: ``$SPECWEAVE_ENGINE``, the project's ``engine``, else ``local``."""
     import os
 
-    return os.environ.get("SPECWEAVE_ENGINE") or str(workspace.increment.project.config().get("engine", "local"))
+    return os.environ.get("SPECWEAVE_ENGINE") or str(
+        workspace.increment.project.config().get("engine", "local")
+    )
 
 
 def inputs_of(workspace: Workspace, experiment: ModelExperiment) -> dict[str, Any]:
@@ -152,7 +154,12 @@ def _run_all(
     keys = [(index, fold) for index in open_runs for fold in order]
     cores_each = max(1, workspace.jobs // max(1, min(jobs, len(keys))))
     shared = Shared(
-        workspace.problem, workspace.dataset, workspace.split, workspace.features(), workspace.seed, cores_each
+        workspace.problem,
+        workspace.dataset,
+        workspace.split,
+        workspace.features(),
+        workspace.seed,
+        cores_each,
     )
 
     def on_result(result: TaskResult) -> None:

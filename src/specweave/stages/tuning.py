@@ -25,7 +25,11 @@ JOURNAL = "optuna-journal.log"
 
 
 def tune_best(
-    increment: str | None = None, *, trials: int | None = None, budget: float | str | None = None, top: int | None = None
+    increment: str | None = None,
+    *,
+    trials: int | None = None,
+    budget: float | str | None = None,
+    top: int | None = None,
 ) -> ExperimentResults:
     """Tune the best candidates with Optuna (TPE, median pruning over folds).
 
@@ -55,7 +59,9 @@ def tune_best(
     plan = workspace.plan
     trials = trials if trials is not None else int(plan.get("tuning.trials", 40))
     top = top if top is not None else int(plan.get("tuning.top", 1))
-    seconds = parse_duration(budget) if budget is not None else plan.seconds("tuning.time_budget", 300.0) or 300.0
+    seconds = (
+        parse_duration(budget) if budget is not None else plan.seconds("tuning.time_budget", 300.0) or 300.0
+    )
     total = os.environ.get("SPECWEAVE_BUDGET")
     if total:
         seconds = min(seconds, (1 - BUDGET_SHARE) * float(total))
@@ -84,10 +90,14 @@ def _tunable(workspace: Workspace) -> list[ModelExperiment]:
         )  # fmt: skip
     planned = workspace.problem.candidates(workspace.dataset, workspace.spec, workspace.plan)
     sign = -1 if find_metric(ref.name).higher_is_better else 1
-    return sorted((e for e in planned if e.search and e.name in values), key=lambda e: sign * float(values[e.name]))
+    return sorted(
+        (e for e in planned if e.search and e.name in values), key=lambda e: sign * float(values[e.name])
+    )
 
 
-def tune_one(workspace: Workspace, experiment: ModelExperiment, trials: int, seconds: float) -> ExperimentRecord:
+def tune_one(
+    workspace: Workspace, experiment: ModelExperiment, trials: int, seconds: float
+) -> ExperimentRecord:
     """Tune one candidate in an experiment of its own and train the best parameters found."""
     name = f"tuned-{experiment.name}"
     inputs = {**inputs_of(workspace, experiment), "search": dict(experiment.search), "trials": trials}
@@ -102,7 +112,12 @@ def tune_one(workspace: Workspace, experiment: ModelExperiment, trials: int, sec
     )  # fmt: skip
     with run:
         shared = Shared(
-            workspace.problem, workspace.dataset, workspace.split, workspace.features(), workspace.seed, workspace.jobs
+            workspace.problem,
+            workspace.dataset,
+            workspace.split,
+            workspace.features(),
+            workspace.seed,
+            workspace.jobs,
         )
         best, count = _search(workspace, run, experiment, shared, trials, seconds)
         tuned = experiment.with_params(best, name)

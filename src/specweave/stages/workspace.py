@@ -121,7 +121,9 @@ def open_workspace(name: str | None = None) -> Workspace:
     StateError, UnknownNameError, SpecError
     """
     increment = find_increment(name)
-    stamp = tuple(p.stat().st_mtime_ns if p.exists() else 0 for p in (increment.spec_path, increment.plan_path))
+    stamp = tuple(
+        p.stat().st_mtime_ns if p.exists() else 0 for p in (increment.spec_path, increment.plan_path)
+    )
     known = _opened.get(increment.folder)
     if known and known[0] == stamp:
         return known[1]

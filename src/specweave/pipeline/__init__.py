@@ -1,0 +1,1 @@
+"""From documents to runs to verdicts: planning, running, validating."""

@@ -1,0 +1,117 @@
+"""What a request and a table say without being asked: target, keys, time column, problem type.
+
+Reads: a request, a frame. Writes: nothing. Never: guesses where two answers are as good.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from specweave import registry
+from specweave.errors import SpecError, UnknownNameError, did_you_mean
+from specweave.problems.base import Problem, problem_for
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from specweave.tables.kinds import ColumnKind
+
+_TARGET_NAMES = ("target", "label", "class", "y", "outcome", "response")
+
+
+def infer_target(request: str, columns: Sequence[str]) -> tuple[str, str] | None:
+    """Return (column, reason) of the target, or None where nothing points to one column alone.
+
+    Examples
+    --------
+    >>> infer_target("predict house prices", ["area", "price"])[0]
+    'price'
+    """
+    words = {_stem(w) for w in re.findall(r"[a-z0-9]+", request.casefold())}
+    whole = [c for c in columns if (parts := _parts(c)) and all(_stem(p) in words for p in parts)]
+    if len(whole) == 1:
+        return whole[0], f"the request names '{whole[0]}'"
+    if len(whole) > 1:
+        longest = max(whole, key=lambda c: len(_parts(c)))
+        if sum(len(_parts(c)) == len(_parts(longest)) for c in whole) == 1:
+            return longest, f"the request names '{longest}'"
+        return None
+    partly = [c for c in columns if any(len(p) > 3 and _stem(p) in words for p in _parts(c))]
+    if len(partly) == 1:
+        return partly[0], f"the request speaks of '{partly[0]}'"
+    usual = [c for c in columns if c.casefold() in _TARGET_NAMES]
+    if len(usual) == 1:
+        return usual[0], f"a column called '{usual[0]}' is usually the target"
+    return None
+
+
+def _parts(name: str) -> list[str]:
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    return re.findall(r"[a-z0-9]+", spaced.casefold())
+
+
+def _stem(word: str) -> str:
+    """Fold plural and verb endings: prices/price, churned/churn, sales/sale."""
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def infer_time(frame: pd.DataFrame, kinds: Mapping[str, ColumnKind]) -> tuple[str, str] | None:
+    """Return (column, reason) of the time by which the file is ordered, or None.
+
+    A table that only happens to hold dates is not ordered by time; one whose rows follow its dates is.
+    """
+    from specweave.tables.dates import to_instants
+
+    for name, kind in kinds.items():
+        if kind.kind != "datetime":
+            continue
+        import pandas as pd
+
+        stamps = pd.Series(to_instants(frame[name], kind.format)).dropna()
+        if (
+            len(stamps) > 20
+            and stamps.nunique() > 10
+            and (stamps.is_monotonic_increasing or stamps.is_monotonic_decreasing)
+        ):
+            return name, f"the rows follow '{name}' in time"
+    return None
+
+
+def infer_problem(
+    request: str, frame: pd.DataFrame | None, roles: Mapping[str, Any], asked: str | None
+) -> tuple[type[Problem], str]:
+    """Return (problem type, reason).
+
+    Raises
+    ------
+    UnknownNameError
+        If `asked` is no problem type.
+    """
+    if asked:
+        try:
+            return type(problem_for(asked)), "as asked"
+        except SpecError as error:
+            raise UnknownNameError(error.what, where="--problem", hint=error.hint) from error
+    scored: list[tuple[float, str, type[Problem]]] = []
+    for _, cls in registry.items("problems"):
+        if frame is None:
+            score, reason = cls.match_request(request), "by the words of the request; there is no data yet"
+        else:
+            score, reason = cls.match_data(request, frame, roles)
+            score += 0.1 * cls.match_request(request)
+        scored.append((score, reason, cls))
+    best = max(scored, key=lambda s: s[0])
+    return best[2], best[1]
+
+
+def check_column(name: str, columns: Sequence[str], option: str) -> None:
+    """Raise UnknownNameError where `name` is no column; offers the nearest."""
+    if name not in columns:
+        raise UnknownNameError(
+            f"'{name}' is no column of the data", where=option, hint=did_you_mean(name, columns)
+        )

@@ -1,0 +1,136 @@
+"""Which tasks must run: what decides their result has changed, or their evidence is gone.
+
+Reads: documents, scripts, data, the lock. Writes: nothing. Never: runs a task, or trusts a clock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from specweave.files.store import digest, load_json, save_json, sha256_file
+from specweave.increments.plan import Plan
+from specweave.increments.project import Increment
+from specweave.increments.spec import Spec
+from specweave.increments.tasks import TaskLine
+from specweave.pipeline.lock import Lock
+from specweave.pipeline.tasktable import TASKS, TaskDef, find_definition
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task with whether it must run; `reasons` say why, in words."""
+
+    task: TaskLine
+    stale: bool
+    reasons: tuple[str, ...]
+
+
+def task_states(
+    increment: Increment, spec: Spec, plan: Plan, tasks: Sequence[TaskLine], lock: Lock
+) -> list[TaskState]:
+    """Return the state of each task, in order of the document."""
+    states: list[TaskState] = []
+    will_run: set[str] = set()
+    for task in tasks:
+        reasons = _reasons(increment, spec, plan, task, tasks, lock)
+        upstream = [t for t in upstream_of(task, tasks) if t in will_run]
+        if upstream and not any(r.startswith("never") for r in reasons):
+            reasons.append(f"{', '.join(upstream)} will run")
+        if reasons:
+            will_run.add(task.id)
+        states.append(TaskState(task, bool(reasons), tuple(reasons)))
+    return states
+
+
+def upstream_of(task: TaskLine, tasks: Sequence[TaskLine]) -> list[str]:
+    """Return the tasks whose outputs a task reads; one that a person added reads all before it."""
+    known = [t.id for t in tasks]
+    definition = find_definition(task.id)
+    if definition is not None:
+        return [t for t in definition.after if t in known]
+    return known[: known.index(task.id)]
+
+
+def _reasons(
+    increment: Increment, spec: Spec, plan: Plan, task: TaskLine, tasks: Sequence[TaskLine], lock: Lock
+) -> list[str]:
+    record = lock.tasks.get(task.id)
+    if record is None:
+        return ["never run"]
+    if record.status != "done":
+        return [f"it failed: {record.error}" if record.error else "it was interrupted"]
+    now = input_fingerprints(increment, spec, plan, task, tasks, lock)
+    changed = [name for name in {**record.inputs, **now} if record.inputs.get(name) != now.get(name)]
+    reasons = [f"{name} changed" for name in changed]
+    gone = [path for path in record.outputs if not (increment.folder / path).exists()]
+    reasons += [f"{path} is gone" for path in gone[:3]]
+    if not gone:
+        reasons += [f"no evidence matches {pattern}" for pattern in missing_evidence(increment.folder, task)]
+    return reasons
+
+
+def input_fingerprints(
+    increment: Increment, spec: Spec, plan: Plan, task: TaskLine, tasks: Sequence[TaskLine], lock: Lock
+) -> dict[str, str]:
+    """Return a fingerprint of everything that decides a task's result, by name."""
+    definition = find_definition(task.id) or TaskDef(task.id, task.title, task.script, (), spec=TASKS[0].spec)
+    found = {"script": _file(increment.folder / task.script)}
+    if definition.spec:
+        found["spec.md"] = spec.fingerprint(definition.spec)
+    if definition.plan:
+        found["plan.md"] = plan.fingerprint(definition.plan)
+    if "Training data" in definition.spec:
+        found["data"] = data_fingerprint(increment, spec)
+    for name in upstream_of(task, tasks):
+        record = lock.tasks.get(name)
+        if record is not None and record.status == "done":
+            found[name] = digest(record.outputs)
+    for name in definition.files:
+        found[name] = _file(increment.folder / name)
+    return found
+
+
+def data_fingerprint(increment: Increment, spec: Spec) -> str:
+    """Return the SHA-256 of the training data; hashed anew only when size or time of the file changed."""
+    named = spec.get("Training data")
+    if named is None:
+        return "not filled in"
+    path = Path(os.path.expanduser(named.strip("`")))
+    path = path if path.is_absolute() else increment.project.root / path
+    if not path.is_file():
+        return "missing"
+    stat = path.stat()
+    stamp = [stat.st_size, stat.st_mtime_ns]
+    cache = increment.project.cache / "data-hashes.json"
+    try:
+        known = load_json(cache) if cache.exists() else {}
+    except OSError:
+        known = {}  # disposable: a damaged cache only costs the hashing
+    key = digest(named)
+    entry = known.get(key)
+    if isinstance(entry, list) and entry[:2] == stamp:
+        return str(entry[2])
+    sha = sha256_file(path)
+    try:
+        save_json(cache, {**known, key: [*stamp, sha]})
+    except OSError:
+        return sha  # a read-only project can still be looked at
+    return sha
+
+
+def missing_evidence(folder: Path, task: TaskLine) -> list[str]:
+    """Return the patterns of a task's evidence that match no file."""
+    return [pattern for pattern in task.evidence if not any(folder.glob(pattern))]
+
+
+def outputs_of(folder: Path, task: TaskLine) -> dict[str, str]:
+    """Return the SHA-256 of every file of a task's evidence."""
+    files = sorted({path for pattern in task.evidence for path in folder.glob(pattern) if path.is_file()})
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+
+
+def _file(path: Path) -> str:
+    return sha256_file(path)[:16] if path.is_file() else "missing"

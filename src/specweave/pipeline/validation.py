@@ -1,0 +1,270 @@
+"""The gates: is every task proven, is every criterion met, and what is missing.
+
+Reads: documents, lock, evidence. Writes: the table of tests.md between its markers. Never: runs a task;
+``sw done`` walks this same path, so that one can never contradict the other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from specweave.errors import StageError
+from specweave.files.atomic import write_text
+from specweave.files.documents import Document
+from specweave.files.store import read_text
+from specweave.increments.criteria import Criterion, parse_criteria
+from specweave.increments.plan import load_plan
+from specweave.increments.project import Increment
+from specweave.increments.spec import Spec, load_spec
+from specweave.increments.tasks import load_tasks
+from specweave.increments.waivers import Waiver, load_waivers, waiver_name
+from specweave.metrics.base import find_metric
+from specweave.pipeline.documents import RESULTS_BLOCK, render_result_rows
+from specweave.pipeline.lock import Lock, load_lock
+from specweave.pipeline.staleness import TaskState, missing_evidence, task_states
+from specweave.pipeline.verdicts import Evidence, Verdict, judge
+from specweave.problems.base import problem_for
+from specweave.records import Metric
+from specweave.stages.evaluation import load_evaluation
+from specweave.stages.workspace import open_workspace
+
+AMENDMENTS_BLOCK = "amendments"
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that must be in the folder: passed or not, and the command that brings it."""
+
+    name: str
+    passed: bool
+    note: str = ""
+    fix: str = ""
+
+
+@dataclass
+class Validation:
+    """What the gates found.
+
+    Attributes
+    ----------
+    increment : str
+    gates : list of Gate
+        Tasks and evidence.
+    verdicts : list of Verdict
+        One per criterion of spec.md and tests.md.
+    amendments : list of str
+        What changed since the first candidate was trained.
+    ok : bool
+        Whether the increment can be done.
+    """
+
+    increment: str
+    gates: list[Gate] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    amendments: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True where nothing blocks."""
+        return all(g.passed for g in self.gates) and not any(v.blocks for v in self.verdicts)
+
+
+def validate_increment(
+    increment: Increment, *, today: dt.date | None = None, write: bool = True
+) -> Validation:
+    """Judge an increment by its evidence.
+
+    Parameters
+    ----------
+    increment : Increment
+    today : date, optional
+        By which waivers expire.
+    write : bool
+        Whether the table of tests.md is rewritten.
+
+    Returns
+    -------
+    Validation
+
+    Raises
+    ------
+    SpecError, CorruptFileError
+        If a document or record cannot be read.
+    """
+    today = today or dt.date.today()
+    spec = load_spec(increment.spec_path)
+    problem = problem_for(spec.problem_type, where=spec.at("Problem type"))
+    plan = load_plan(increment.plan_path, problem.plan_keys)
+    tasks = load_tasks(increment.tasks_path)
+    lock = load_lock(increment.lock_path)
+    states = task_states(increment, spec, plan, tasks, lock)
+    found = Validation(increment.id, gates=[_task_gate(increment, s, lock) for s in states])
+    evaluation = _evaluation(increment)
+    if evaluation is not None:
+        found.gates += _evidence_gates(increment, evaluation)
+    evidence = Evidence(open_workspace(increment.id), evaluation) if evaluation else None
+    waivers = load_waivers(increment.folder)
+    for criterion in all_criteria(increment, spec):
+        verdict = judge(criterion, evidence) if evidence else _not_evaluated(criterion, increment)
+        found.verdicts.append(_with_waiver(verdict, waivers, today))
+    found.amendments = amendments(spec, lock)
+    if write:
+        write_results(increment, found)
+    return found
+
+
+def all_criteria(increment: Increment, spec: Spec) -> list[Criterion]:
+    """Return the criteria of spec.md and those that people added under "More criteria" in tests.md."""
+    criteria = list(spec.criteria)
+    if increment.tests_path.exists():
+        document = Document(read_text(increment.tests_path), f"{increment.id}/tests.md")
+        document.check_no_conflict()
+        section = document.find_section("More criteria")
+        for bullet in document.bullets(section) if section else []:
+            key, value = bullet.key, bullet.text.partition(":")[2].strip() if bullet.key else bullet.text
+            named = f"{key}: " if key else ""
+            for criterion in parse_criteria(value, key=key, where=document.where, line=bullet.line):
+                text = criterion.text if criterion.text.startswith(named) else f"{named}{criterion.text}"
+                criteria.append(msgspec.structs.replace(criterion, text=text))
+    return criteria
+
+
+# -- gates -----------------------------------------------------------------------------------------
+
+
+def _task_gate(increment: Increment, state: TaskState, lock: Lock) -> Gate:
+    task = state.task
+    name = f"{task.id} {task.title}"
+    fix = f"sw do {increment.number}"
+    missing = missing_evidence(increment.folder, task)
+    if not state.stale:
+        return Gate(name=name, passed=True)
+    if task.id in lock.tasks and lock.tasks[task.id].status == "done" and not missing:
+        return Gate(name=name, passed=False, note=f"out of date: {', '.join(state.reasons)}", fix=fix)
+    ticked = "ticked, but " if task.ticked else ""
+    note = f"{ticked}no evidence: {', '.join(missing)}" if missing else f"{ticked}{', '.join(state.reasons)}"
+    return Gate(name=name, passed=False, note=note, fix=f"{fix} --task {task.id}")
+
+
+def _evaluation(increment: Increment) -> dict[str, Any] | None:
+    try:
+        return load_evaluation(increment.folder)
+    except StageError:
+        return None
+
+
+def _evidence_gates(increment: Increment, evaluation: dict[str, Any]) -> list[Gate]:
+    """Check what the seed names: experiments logged, best model saved, metrics documented, explained."""
+    from specweave.experiments.store import ExperimentStore
+
+    number = increment.number
+    records = ExperimentStore(increment.experiments).list()
+    open_ones = [r.id for r in records if r.status == "running"]
+    best = str(evaluation["experiment"])
+    folder = increment.experiments / best
+    return [
+        Gate(name="All experiments logged", passed=bool(records) and not open_ones,
+             note=f"still running: {', '.join(open_ones)}" if open_ones else f"{len(records)} experiments",
+             fix="wait for them" if open_ones else ""),
+        Gate(name="Best model saved", passed=(folder / "model.pkl").exists(), note=best,
+             fix=f"sw do {number} --from T-004 --force"),
+        Gate(name="Evaluation metrics documented", passed=bool(evaluation.get("metrics")),
+             note="reports/evaluation-report.md", fix=f"sw do {number} --task T-006 --force"),
+        Gate(name="Model explainability artifacts present", passed=(folder / "shap_values.pkl").exists(),
+             note=f"experiments/{best}/shap_values.pkl", fix=f"sw do {number} --task T-007 --force"),
+    ]  # fmt: skip
+
+
+# -- criteria --------------------------------------------------------------------------------------
+
+
+def _not_evaluated(criterion: Criterion, increment: Increment) -> Verdict:
+    return Verdict(criterion=criterion, verdict="missing", blocks=True, note="nothing was evaluated yet",
+                   fix=f"sw do {increment.number}")  # fmt: skip
+
+
+def _with_waiver(verdict: Verdict, waivers: dict[str, Waiver], today: dt.date) -> Verdict:
+    if not verdict.blocks:
+        return verdict
+    waiver = waivers.get(waiver_name(verdict.criterion.key))
+    if waiver is None:
+        return verdict
+    told = f"{waiver.reason} ({waiver.owner}, until {waiver.expires.isoformat()})"
+    if waiver.expired(today):
+        note = "; ".join(x for x in (verdict.note, f"its waiver has expired: {told}") if x)
+        return msgspec.structs.replace(
+            verdict, note=note, fix=f"renew waivers/{waiver.name}.md, or meet the criterion"
+        )
+    return msgspec.structs.replace(verdict, blocks=False, waived=told)
+
+
+def amendments(spec: Spec, lock: Lock) -> list[str]:
+    """Return, in words, what changed in criteria and validation since the first candidate was trained."""
+    fixed = lock.fixed
+    if not fixed:
+        return []
+    before, now = list(fixed.get("criteria", [])), [c.text for c in spec.criteria]
+    since = f"(fixed on {fixed.get('on', '?')}" + (
+        f", commit {str(fixed['commit'])[:10]})" if fixed.get("commit") else ")"
+    )
+    changes = [f"criterion removed: {text} {since}" for text in before if text not in now]
+    changes += [f"criterion added: {text} {since}" for text in now if text not in before]
+    if fixed.get("validation", "") != spec.get("Validation", ""):
+        changes.append(
+            f"validation changed from '{fixed['validation']}' to '{spec.get('Validation', '')}' {since}"
+        )
+    return changes
+
+
+# -- tests.md --------------------------------------------------------------------------------------
+
+
+def write_results(increment: Increment, found: Validation) -> None:
+    """Rewrite the managed blocks of tests.md; every other byte stays."""
+    path = increment.tests_path
+    where = f"{increment.id}/tests.md"
+    text = read_text(path) if path.exists() else f"# Tests: {increment.id}\n"
+    rows = [(v.criterion, describe(v)) for v in found.verdicts]
+    document = Document(text, where).with_managed_block(RESULTS_BLOCK, render_result_rows(rows, where))
+    if found.amendments or document.managed_block(AMENDMENTS_BLOCK):
+        body = "\n".join(f"- {line}" for line in found.amendments) or "none"
+        document = document.with_managed_block(
+            AMENDMENTS_BLOCK, f"Changed after the first candidate was trained:\n\n{body}"
+        )
+    if document.text != text:
+        write_text(path, document.text)
+
+
+def describe(verdict: Verdict) -> dict[str, str]:
+    """Return one verdict as the cells of its row."""
+    said = verdict.verdict + (" (waived)" if verdict.waived else "")
+    notes = "; ".join(x for x in (verdict.note, verdict.waived) if x)
+    measured = value_text(verdict.metric) if verdict.metric else "not measured"
+    if verdict.criterion.kind == "evidence" and verdict.verdict in ("pass", "fail"):
+        measured = verdict.note
+        notes = verdict.waived
+    return {
+        "measured": measured,
+        "verdict": f"{said}: {notes}" if notes else said,
+        "experiment": verdict.experiment,
+    }
+
+
+def value_text(metric: Metric) -> str:
+    """Return a value with its interval for people: ``0.846 [0.825, 0.866], 95% of n = 1409``."""
+    unit = f" {metric.unit}" if metric.unit and metric.unit != "%" else metric.unit
+    text = f"{metric.value:.4g}{unit}"
+    if metric.low is not None and metric.high is not None:
+        text += f" [{metric.low:.4g}, {metric.high:.4g}]"
+    return text + (f", n = {metric.n}" if metric.n else "")
+
+
+def metric_label(name: str) -> str:
+    """Return a metric's name as people write it."""
+    try:
+        return find_metric(name).label
+    except LookupError:
+        return name
