@@ -40,7 +40,7 @@ def classification_figures(outcome: pd.DataFrame, decision: Mapping[str, Any]) -
     """
     rows = read_outcome(outcome, decision)
     named = "" if rows.positive is None else f" of '{rows.labels[rows.positive]}'"
-    size = _matrix_size(rows)
+    size, top = _matrix_size(rows), " of the most probable class"
     curves = [
         Figure(
             name="roc", title=f"ROC curve{named}", width=4.8, height=4.4,
@@ -55,7 +55,7 @@ def classification_figures(outcome: pd.DataFrame, decision: Mapping[str, Any]) -
     ]  # fmt: skip
     figures = [
         Figure(
-            name="calibration", title=f"Calibration{named or ' of the most probable class'}", width=4.8, height=4.4,
+            name="calibration", title=f"Calibration{named or top}", width=4.8, height=4.4,
             alt="Observed frequency against predicted probability with 95 % intervals",
             draw=lambda ax: draw_calibration(ax, outcome, decision),
         ),
