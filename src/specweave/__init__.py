@@ -32,6 +32,13 @@ _NAMES = {
     "track_experiment": "specweave.experiments.tracking",
     "track_model": "specweave.experiments.tracking",
     "ExperimentStore": "specweave.experiments.store",
+    "ExperimentMetadata": "specweave.experiments.tracking",
+    "track_sklearn_model": "specweave.integrations.frameworks.sklearn",
+    "track_pytorch_model": "specweave.integrations.frameworks.torch",
+    "KerasCallback": "specweave.integrations.frameworks.keras",
+    "track_boosting_model": "specweave.integrations.frameworks.boosting",
+    "track_cross_validation": "specweave.integrations.frameworks.cross_validation",
+    "AutoTracker": "specweave.integrations.frameworks.auto",
     # errors
     "SpecweaveError": "specweave.errors",
     "SpecError": "specweave.errors",

@@ -202,21 +202,21 @@ class Run:
                 self.log_note(f"params changed: {'; '.join(changed)}")
 
     def log_note(self, text: str) -> None:
-        """Add a note to notes.md: what was learnt, why it failed."""
+        """Add a note to notes.md: what was learnt, why it failed. Also after the run has closed."""
         body = str(text).strip().replace("\r\n", "\n").replace("\n", "\n  ")
         with self._lock:
-            self._check_open()
             self._append(NOTES, f"- {body}\n")
 
     def add_tag(self, name: str, value: object = "") -> None:
-        """Tag the run: ``add_tag("prod")`` or ``add_tag("team", "search")``."""
+        """Tag the run: ``add_tag("prod")`` or ``add_tag("team", "search")``. Also after it has closed."""
         with self._lock:
-            self._check_open()
             self._header.tags = {**self._header.tags, str(name): str(value)}
             self._save_header()
 
     def set_status(self, status: str) -> None:
         """Set how the run is judged; what is set here stays when the block ends well.
+
+        Also after the run has closed (``except`` blocks around a ``with`` do that).
 
         Raises
         ------
@@ -226,7 +226,8 @@ class Run:
         if status not in STATUSES:
             raise DataError(f"no such status: {status!r}", hint=f"use one of {', '.join(STATUSES)}")
         with self._lock:
-            self._check_open()
+            if self._closed and status == "running":
+                raise self._closed_error()
             self._header.status = status
             self._save_header()
 

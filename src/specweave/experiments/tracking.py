@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from specweave.experiments.run import Run
+import msgspec
+
+from specweave.experiments.run import Run, make_tags
 from specweave.experiments.store import ExperimentStore
 
 
@@ -31,8 +33,37 @@ def find_store(increment: str | None = None) -> ExperimentStore:
     return ExperimentStore(find_increment(increment).experiments)
 
 
+class ExperimentMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be known of an experiment beyond its name; hand it to `track_experiment`.
+
+    Attributes
+    ----------
+    name : str
+    description : str
+        Becomes the first note.
+    tags : list of str
+    git_commit, data_version, author : str
+        Become tags of that name. The commit that git reports is recorded anyway.
+    extra : dict
+        Becomes params.
+    """
+
+    name: str
+    description: str = ""
+    tags: list[str] = []
+    git_commit: str = ""
+    data_version: str = ""
+    author: str = ""
+    extra: dict[str, Any] = {}
+
+    def to_tags(self) -> dict[str, str]:
+        """Return everything that becomes a tag."""
+        named = {name: getattr(self, name) for name in ("git_commit", "data_version", "author")}
+        return {**make_tags(self.tags), **{name: value for name, value in named.items() if value}}
+
+
 def track_experiment(
-    name: str,
+    name: str | ExperimentMetadata,
     increment: str | None = None,
     *,
     task: str | None = None,
@@ -46,7 +77,7 @@ def track_experiment(
 
     Parameters
     ----------
-    name : str
+    name : str or ExperimentMetadata
         ``"xgboost"`` or, with a number of its own choice, ``"exp-001-eda"``.
     increment : str, optional
         See `find_store`.
@@ -62,19 +93,25 @@ def track_experiment(
             exp.log_metric("missing_values", 11)
             exp.save_report("eda-summary.md")
     """
-    return find_store(increment).create(
-        name,
+    known = name if isinstance(name, ExperimentMetadata) else ExperimentMetadata(name=name)
+    run = find_store(increment).create(
+        known.name,
         task=task,
-        tags=tags,
+        tags={**known.to_tags(), **make_tags(tags)},
         seed=seed,
         inputs=inputs,
         data_sha256=data_sha256,
         resume=resume,
     )
+    if known.extra:
+        run.log_params(known.extra)
+    if known.description:
+        run.log_note(known.description)
+    return run
 
 
 def track_model(
-    name: str,
+    name: str | ExperimentMetadata,
     increment: str | None = None,
     *,
     task: str | None = None,
@@ -85,8 +122,6 @@ def track_model(
     resume: bool = False,
 ) -> Run:
     """Open an experiment that trains one model; the same as `track_experiment`, tagged ``model``."""
-    from specweave.experiments.run import make_tags
-
     return track_experiment(
         name,
         increment,

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from specweave.errors import SpecweaveError
 from specweave.experiments.run import Run
 from specweave.experiments.tracking import track_model
 
@@ -56,7 +55,7 @@ class TrackedTraining:
         """Call something that saves a model; a model that cannot be saved is a note, not a failure."""
         try:
             return save(*arguments)
-        except (SpecweaveError, OSError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # savers are foreign code, and the training itself went well
             self.run.log_note(f"the model was not saved: {error}")
             warnings.warn(f"{self.run.id}: the model was not saved: {error}", RuntimeWarning, stacklevel=3)
             return None
