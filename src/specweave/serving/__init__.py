@@ -1,0 +1,1 @@
+"""Answering with a model: the inference package, in batches, over HTTP, and watched."""
