@@ -165,9 +165,7 @@ def test_a_closed_run_refuses_everything(store: ExperimentStore) -> None:
         lambda: exp.log_metric("a", 1.0),
         lambda: exp.log_metrics({"a": 1.0}),
         lambda: exp.log_param("a", 1),
-        lambda: exp.log_note("a"),
-        lambda: exp.add_tag("a"),
-        lambda: exp.set_status("failed"),
+        lambda: exp.set_status("running"),
         lambda: exp.save_artifact({}, "a.json"),
         lambda: exp.log_artifact(__file__),
         lambda: exp.save_report("a.md"),
@@ -179,6 +177,17 @@ def test_a_closed_run_refuses_everything(store: ExperimentStore) -> None:
         with pytest.raises(StateError, match="exp-001-x is closed"):
             call()
     exp.close()
+
+
+def test_a_closed_run_can_still_be_judged(store: ExperimentStore) -> None:
+    with store.create("x") as exp:
+        exp.log_metric("a", 1.0)
+    exp.log_note("too good to be true: the target leaked")
+    exp.add_tag("leak")
+    exp.set_status("failed")
+    record = store.get("x")
+    assert (record.status, record.tags, record.metrics) == ("failed", {"leak": ""}, {"a": 1.0})
+    assert record.last_note() == "too good to be true: the target leaked"
 
 
 def test_params_are_on_disk_before_the_call_returns(store: ExperimentStore) -> None:
