@@ -281,6 +281,8 @@ def _start_child(
         "SPECWEAVE_PROJECT": str(increment.project.root.resolve()),
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "Agg",
+        # Threads that wait for work must not spin: on a busy machine that costs more than the work.
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
     for name, value in (("BUDGET", options.budget_s), ("JOBS", options.jobs), ("ENGINE", options.engine)):
         if value is not None:

@@ -119,10 +119,11 @@ def tune_one(
             workspace.seed,
             workspace.jobs,
         )
-        best, count = _search(workspace, run, experiment, shared, trials, seconds)
+        best, count, folds = _search(workspace, run, experiment, shared, trials, seconds)
         tuned = experiment.with_params(best, name)
         run.log_params({**tuned.params, "n_trials": count})
-        folds = [fit_once((tuned, i), shared) for i in range(len(workspace.split.folds))]
+        if not folds:  # the best trial belongs to an earlier process: its predictions are made again
+            folds = [fit_once((tuned, i), shared) for i in range(len(workspace.split.folds))]
         final: Fit = fit_once((tuned, FINAL), shared)
         summary = finish(workspace, run, folds, final)
     tell("experiment", f"{run.id}: {summary}, {count} trials", name=name, status="completed")
@@ -131,8 +132,9 @@ def tune_one(
 
 def _search(
     workspace: Workspace, run: Run, experiment: ModelExperiment, shared: Shared, trials: int, seconds: float
-) -> tuple[dict[str, Any], int]:
-    """Return the best parameters and the number of finished trials, those of an earlier process included."""
+) -> tuple[dict[str, Any], int, list[Fit]]:
+    """Return the best parameters, the number of finished trials (those of an earlier process included), and
+    the fits of the best trial where it was run here."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -158,11 +160,16 @@ def _search(
         if defaults:
             study.enqueue_trial(defaults, skip_if_exists=True)
 
+    kept: dict[int, list[Fit]] = {}
+
     def objective(trial: Any) -> float:
         params = {k: _suggest(trial, k, space) for k, space in experiment.search.items()}
         values = []
+        fits: list[Fit] = []
+        kept[trial.number] = fits
         for i in range(len(workspace.split.folds)):
             fit = fit_once((experiment.with_params(params), i), shared)
+            fits.append(fit)
             values.append(workspace.problem.measure(ref, fit.outcome, {}))
             trial.report(sum(values) / len(values), i)
             if trial.should_prune():
@@ -171,7 +178,10 @@ def _search(
 
     def after(study: Any, trial: Any) -> None:
         if trial.value is None:
+            kept.pop(trial.number, None)
             return
+        for other in [n for n in kept if n != study.best_trial.number]:
+            del kept[other]
         run.log_metrics({ref.key: trial.value, f"best_{ref.key}": study.best_value}, step=trial.number + 1)
         tell("trial", f"{run.name}: trial {trial.number + 1}/{trials}, {ref.key} {trial.value:.4g}, best {study.best_value:.4g}",
              name=run.name, trial=trial.number + 1, trials=trials, value=trial.value, best=study.best_value)  # fmt: skip
@@ -181,8 +191,15 @@ def _search(
         study.optimize(objective, n_trials=trials - done, timeout=max(seconds, 0.01), callbacks=[after])
     finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if not finished:
-        return dict(experiment.params), 0
-    return dict(study.best_params), len(study.get_trials(deepcopy=False, states=ended))
+        return dict(experiment.params), 0, []
+    count = len(study.get_trials(deepcopy=False, states=ended))
+    return dict(study.best_params), count, kept.get(study.best_trial.number, [])
+
+
+def _threads(workspace: Workspace) -> int:
+    """Return the threads of one fit: on small tables a second thread costs more than it brings."""
+    cells = workspace.dataset.frame.size
+    return workspace.jobs if cells > 2_000_000 else 1
 
 
 def _finished(journal: Any) -> bytes:

@@ -1,0 +1,59 @@
+# The lines a person types are the lines CI runs. Only Python 3.11+, make and git are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+NAME ?= churn
+# A CPU build of PyTorch; without it the tests of the torch, Keras and Ray parts are skipped with a reason.
+TORCH ?= torch==2.13.0
+EXTRAS := dev,catboost,forecast,recsys,serve,mlflow,wandb,tensorboard
+# Rest of the command line after `make demo`: make demo fraud
+ifeq (demo,$(firstword $(MAKECMDGOALS)))
+  ifneq (,$(word 2,$(MAKECMDGOALS)))
+    NAME := $(word 2,$(MAKECMDGOALS))
+    $(eval $(NAME):;@:)
+  endif
+endif
+
+.PHONY: install install-all demo test test-all check format bench docs clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS)]'
+	@touch $(STAMP)
+
+# Everything, PyTorch, Keras and Ray too (about 1 GB more).
+install-all: $(STAMP)
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS),torch,keras,ray]'
+
+demo: install
+	$(BIN)/sw demo $(NAME)
+
+test: install
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: install-all
+	$(BIN)/python -m pytest -n 2
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/tracking.py
+
+docs: install
+	$(BIN)/python docs/build_reference.py
+
+clean:
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache

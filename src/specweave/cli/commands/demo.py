@@ -1,0 +1,109 @@
+"""``sw demo``."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from specweave.cli.output import Session, common_options
+
+
+@click.command("demo")
+@click.argument("name", required=False)
+@click.option("--into", type=click.Path(path_type=Path), help="Folder of the demo project (default: demo/NAME).")
+@common_options
+def command(session: Session, name: str | None, into: Path | None) -> int:
+    """Run a bundled example from the request to the completion summary. Without NAME: list them.
+
+    \b
+    Example:
+      sw demo churn
+    """
+    from specweave.errors import UnknownNameError, did_you_mean
+
+    known = find_demos()
+    if name is None:
+        session.table(["demo", "question"], [(n, d["title"]) for n, (_, d) in known.items()])
+        session.answer("demos", {"demos": [{"name": n, "title": d["title"]} for n, (_, d) in known.items()]})
+        return 0
+    if name not in known:
+        raise UnknownNameError(f"no demo is called '{name}'", hint=did_you_mean(name, known))
+    folder, demo = known[name]
+    return _run(session, name, folder, demo, (into or Path("demo") / name).resolve())
+
+
+def find_demos() -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Return the bundled examples by name: their folder and what ``demo.yaml`` says."""
+    from specweave.files.yamlio import load_yaml
+
+    package = Path(__file__).resolve().parents[2]
+    roots = [package / "examples", package.parents[1] / "examples"]
+    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for root in roots:
+        for path in sorted(root.glob("*/demo.yaml")):
+            found.setdefault(path.parent.name, (path.parent, load_yaml(path)))
+    return found
+
+
+def _run(session: Session, name: str, folder: Path, demo: dict[str, Any], into: Path) -> int:
+    import os
+
+    from specweave.cli.commands.do import command as do
+    from specweave.cli.commands.done import command as done
+    from specweave.cli.commands.inc import command as inc
+    from specweave.cli.commands.validate import command as validate
+
+    began = time.monotonic()
+    into.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_file() and path.name != "demo.yaml":
+            shutil.copyfile(path, into / path.name)
+    os.chdir(into)
+    os.environ.pop("SPECWEAVE_INCREMENT", None)
+    os.environ["SPECWEAVE_PROJECT"] = str(into)
+    options = ["--quiet"] if session.quiet else []
+    steps: list[tuple[click.Command, list[str], str]] = []
+    if not any((into / ".specweave" / "increments").glob("*/spec.md")):
+        steps.append((inc, _inc_arguments(demo), "inc"))
+    steps += [(do, ["--budget", str(demo.get("budget", "90s"))], "do"), (validate, [], "validate"), (done, [], "done")]
+    for step, arguments, title in steps:
+        shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
+        session.say(f"\n$ sw {title} {shown}".rstrip(), "head")
+        code = step.main([*arguments, *options], standalone_mode=False) or 0
+        if code:
+            session.say(f"\nstopped: sw {title} ended with {code}; look in {into}", "bad")
+            return int(code)
+    _where_to_look(session, name, into, time.monotonic() - began)
+    return 0
+
+
+def _inc_arguments(demo: dict[str, Any]) -> list[str]:
+    arguments = [str(demo["request"]), "--data", str(demo["data"])]
+    for option in ("target", "problem", "time"):
+        if demo.get(option):
+            arguments += [f"--{option}", str(demo[option])]
+    for metric in demo.get("metrics", []):
+        arguments += ["--metric", str(metric)]
+    return arguments
+
+
+def _where_to_look(session: Session, name: str, into: Path, seconds: float) -> None:
+    increment = max((into / ".specweave" / "increments").glob("*/COMPLETION-SUMMARY.md")).parent
+    here = increment.relative_to(into.parent.parent) if into.parent.name == "demo" else increment
+    session.say(f"\nthe demo '{name}' ran in {seconds:.0f} s. Where to look:", "good")
+    for path, what in (
+        ("COMPLETION-SUMMARY.md", "what was tried and what won"),
+        ("spec.md", "what must be true; change a number and run: sw validate"),
+        ("experiments/comparison.md", "every experiment, best first"),
+        ("reports/evaluation-report.md", "how good it is, with pictures"),
+        ("reports/explainability-report.md", "why it answers as it does"),
+        ("notebooks/", "executed notebooks to go on from"),
+        ("deploy/DEPLOYMENT.md", "how to run the model"),
+    ):
+        if (increment / path).exists():
+            session.say(f"  {here}/{path:<34} {what}")
+    session.answer("demo", {"name": name, "folder": str(here)})
