@@ -19,7 +19,9 @@ from specweave.tables.values import Codes, Floats, levels_of, to_numbers
 
 _ROWS = 4_000
 _TREES = 150
+_MAX_CLASSES = 50
 _BINS = 12
+_HUGE = 1e100
 _FOLDS = 3
 _UNSCORED = ("identifier", "constant", "empty", "text")
 
@@ -40,7 +42,8 @@ def score_columns(
     dict of str to dict
         ``mutual_information`` (nats, over at most 12 quantile bins) and ``score``: of a tree of 12 leaves on
         that column, cross-validated in 3 folds; 2·AUC-1 (macro one-vs-rest) for classes, R² for numbers,
-        0 where worse than guessing. Beyond 150 columns only the most informative ones get a score.
+        0 where worse than guessing. Beyond 150 columns only the most informative ones
+        get a score, beyond 50 classes none.
     """
     y = target_values(frame[target], task)
     rows = np.flatnonzero(~np.isnan(y))
@@ -60,6 +63,8 @@ def score_columns(
         values[name] = x
         bins = _bins(x) if kind.kind in ("numeric", "datetime") else _few_levels(x)
         found[name] = {"mutual_information": _mutual_information(bins, y_bins)}
+    if task == "classification" and len(np.unique(y)) > _MAX_CLASSES:
+        return found
     fold = _folds(y, task, seed)
     strongest = sorted(found, key=lambda name: (-found[name]["mutual_information"], name))[:_TREES]
     for name in strongest:
@@ -70,8 +75,7 @@ def score_columns(
 def target_values(column: pd.Series[Any], task: str) -> Floats:
     """Return the target as floats: class codes (by sorted level) or numbers; NaN where missing."""
     if task != "classification":
-        values, _ = to_numbers(column)
-        return np.where(np.isfinite(values), values, np.nan)
+        return usable_numbers(column)
     codes, levels = levels_of(column)
     rank = np.empty(len(levels) + 1)
     rank[sorted(range(len(levels)), key=levels.__getitem__)] = np.arange(len(levels))
@@ -79,11 +83,16 @@ def target_values(column: pd.Series[Any], task: str) -> Floats:
     return rank[codes]
 
 
+def usable_numbers(column: pd.Series[Any]) -> Floats:
+    """Return finite numbers whose squares are finite too, NaN elsewhere."""
+    values, _ = to_numbers(column)
+    return np.where(np.isfinite(values), np.clip(values, -_HUGE, _HUGE), np.nan)
+
+
 def column_values(column: pd.Series[Any], kind: ColumnKind) -> Floats:
     """Return one column as floats a tree can split: numbers, days, or levels ordered by frequency."""
     if kind.kind == "numeric":
-        values, _ = to_numbers(column)
-        return np.where(np.isfinite(values), values, np.nan)
+        return usable_numbers(column)
     if kind.kind == "datetime":
         instants = to_instants(column, kind.format)
         days = (instants - np.datetime64("1970-01-01", "us")) / np.timedelta64(1, "D")
@@ -139,7 +148,9 @@ def _folds(y: Floats, task: str, seed: int) -> npt.NDArray[np.int64]:
 def _tree_score(x: Floats, y: Floats, fold: npt.NDArray[np.int64], task: str) -> float:
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    matrix = x.reshape(-1, 1)
+    # A tree only sees the order, and ranks survive its cast to float32.
+    ranks = np.searchsorted(np.unique(x[np.isfinite(x)]), x).astype(np.float64)
+    matrix = np.where(np.isfinite(x), ranks, np.nan).reshape(-1, 1)
     leaf = max(5, len(y) // 100)
     classes = np.unique(y)
     predicted = (

@@ -184,27 +184,31 @@ def _first_rows(text: str, records: int) -> str:
 
 def _parse_cells(text: str, separator: str, names: list[str], where: Path) -> pa.Table:
     """Return every cell as text."""
-    multiline = '"' in text
+    body = (text if text.endswith("\n") else text + "\n").encode("utf-8", errors="replace")
+    block = max(1 << 22, 64 * len(names))
+    while True:
+        try:
+            return _parse_block(body, separator, names, block)
+        except pa.ArrowInvalid as error:
+            if "straddl" in str(error) and block < len(body):
+                block = min(8 * block, len(body) + 1)  # a row longer than a block
+                continue
+            _raise_ragged(text, separator, len(names), where)
+            if "Empty CSV" in str(error):
+                return pa.table({name: pa.array([], pa.string()) for name in names})
+            raise DataError(f"cannot read the rows: {error}", where=where) from error
+
+
+def _parse_block(body: bytes, separator: str, names: list[str], block: int) -> pa.Table:
     # The header row is skipped by position and the names are ours: pyarrow refuses an empty name.
-    body = io.BytesIO(text.encode("utf-8", errors="replace"))
-    try:
-        return pacsv.read_csv(
-            body,
-            read_options=pacsv.ReadOptions(
-                column_names=names, skip_rows_after_names=1, block_size=max(1 << 22, 64 * len(names))
-            ),
-            parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=multiline),
-            convert_options=pacsv.ConvertOptions(
-                column_types={name: pa.string() for name in names},
-                strings_can_be_null=False,
-                check_utf8=False,
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        _raise_ragged(text, separator, len(names), where)
-        if "Empty CSV" in str(error):
-            return pa.table({name: pa.array([], pa.string()) for name in names})
-        raise DataError(f"cannot read the rows: {error}", where=where) from error
+    return pacsv.read_csv(
+        io.BytesIO(body),
+        read_options=pacsv.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=block),
+        parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in body),
+        convert_options=pacsv.ConvertOptions(
+            column_types={name: pa.string() for name in names}, strings_can_be_null=False, check_utf8=False
+        ),
+    )
 
 
 def _raise_ragged(text: str, separator: str, width: int, where: Path) -> None:

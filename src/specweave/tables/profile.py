@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from specweave.tables.associations import score_columns
+from specweave.tables.associations import score_columns, usable_numbers
 from specweave.tables.dates import to_instants
 from specweave.tables.kinds import ColumnKind
 from specweave.tables.leaks import find_leaks
@@ -32,6 +33,7 @@ def make_profile(
     *,
     target: str | None = None,
     task: str | None = None,
+    target_rows: npt.NDArray[Any] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the profile of a table.
@@ -45,6 +47,9 @@ def make_profile(
         Adds ``target`` (its classes or distribution), ``leaks``, and per column ``association``.
     task : {"classification", "regression"}, optional
         How to look at the target; by its kind where not given.
+    target_rows : ndarray of int, optional
+        Positions of the rows that correlations and everything about the target are computed on (the
+        training rows); all rows where not given.
     seed : int
         For the row sample (50,000) behind correlations and associations.
 
@@ -53,7 +58,8 @@ def make_profile(
     dict
         ``rows, column_count, column_order, duplicate_rows, missing_share, columns: {name: {...}},
         correlations: [...]`` and, with a target, ``target`` and ``leaks``. Quantiles, skew and moments are
-        over finite values; outliers are values beyond 1.5 interquartile ranges from the quartiles.
+        over finite values; outliers lie beyond 1.5 interquartile ranges from the quartiles, far
+        ones beyond 3.
     """
     names = [name for name in kinds if name in frame.columns]
     columns = {name: _column(frame[name], kinds[name]) for name in names}
@@ -66,13 +72,14 @@ def make_profile(
         "missing_share": missing / max(1, len(frame) * len(names)),
         "columns": columns,
     }
-    sample = frame
-    if len(frame) > _MAX_ROWS:
-        sample = frame.sample(_MAX_ROWS, random_state=seed).sort_index()
+    known = frame if target_rows is None else frame.iloc[target_rows]
+    sample = known
+    if len(known) > _MAX_ROWS:
+        sample = known.sample(_MAX_ROWS, random_state=seed).sort_index()
     profile["correlations"] = _correlations(sample, kinds, target)
     if target is not None and target in columns:
         task = task or guess_task(columns[target])
-        profile["target"] = _target(columns[target], frame[target], target, task)
+        profile["target"] = _target(columns[target], known[target], target, task)
         for name, score in score_columns(sample, kinds, target, task, seed=seed).items():
             columns[name]["association"] = score
         profile["leaks"] = find_leaks(sample, kinds, target, task, seed=seed)
@@ -179,7 +186,10 @@ def describe_numbers(finite: Floats) -> dict[str, Any]:
     quantiles = np.quantile(finite, _QUANTILES)
     low, high = quantiles[2], quantiles[4]
     reach = 1.5 * (high - low)
-    outliers = int(np.sum((finite < low - reach) | (finite > high + reach))) if reach > 0 else 0
+    outliers, far = (
+        int(np.sum((finite < low - k * reach) | (finite > high + k * reach))) if reach > 0 else 0
+        for k in (1, 2)
+    )
     with np.errstate(all="ignore"):
         spread = float(finite.std(ddof=1)) if len(finite) > 1 else 0.0
         skew = float(stats.skew(finite)) if len(finite) > 2 and spread > 0 else 0.0
@@ -192,6 +202,7 @@ def describe_numbers(finite: Floats) -> dict[str, Any]:
         "quantiles": {f"p{100 * q:02.0f}": float(v) for q, v in zip(_QUANTILES, quantiles, strict=True)},
         "outliers": outliers,
         "outlier_share": outliers / len(finite),
+        "far_outliers": far,
         "histogram": _histogram(finite),
     }
 
@@ -235,8 +246,7 @@ def _correlations(
     names = [n for n, k in kinds.items() if k.kind in ("numeric", "boolean") and n in frame and n != target]
     matrix: dict[str, Floats] = {}
     for name in names[:_MAX_CORRELATED]:
-        values, _ = to_numbers(frame[name])
-        values = np.where(np.isfinite(values), values, np.nan)
+        values = usable_numbers(frame[name])
         if np.isfinite(values).sum() >= 10 and np.nanmin(values) != np.nanmax(values):
             matrix[name] = values
     if len(matrix) < 2:
@@ -258,7 +268,13 @@ def _correlations(
 
 
 def _target(entry: Mapping[str, Any], column: pd.Series[Any], name: str, task: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": name, "task": task, "kind": entry["kind"], "missing": entry["missing"]}
+    found: dict[str, Any] = {
+        "name": name,
+        "task": task,
+        "kind": entry["kind"],
+        "rows": len(column),
+        "missing": entry["missing"],
+    }
     if task == "regression":
         values, _ = to_numbers(column)
         finite = values[np.isfinite(values)]

@@ -91,15 +91,15 @@ def _identifier(name: str, column: Column) -> Finding | None:
 
 
 def _outliers(name: str, column: Column) -> Finding | None:
-    share = column.get("outlier_share", 0.0)
-    if column["kind"] != "numeric" or share < 0.01 or column["distinct"] < 10:
+    far = column.get("far_outliers", 0)
+    if column["kind"] != "numeric" or far < max(1, 0.001 * column["count"]) or column["distinct"] < 10:
         return None
     return make_finding(
         "SW208",
         "info",
-        f"{column['outliers']} values lie beyond 1.5 interquartile ranges ({share:.1%})",
+        f"{far} values lie beyond 3 interquartile ranges from the quartiles",
         name,
-        {"outliers": column["outliers"], "share": share, "min": column["min"], "max": column["max"]},
+        {key: column[key] for key in ("far_outliers", "outliers", "outlier_share", "min", "max")},
         "check that they are real; trees do not mind, linear models may want action: log",
     )
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as parquet
 
 from specweave.errors import DataError, MissingExtraError, did_you_mean
 from specweave.tables.delimited import parse_delimited
+from specweave.tables.values import is_text_like
 
 _JSON = (".jsonl", ".ndjson", ".json")
 _EXCEL = (".xlsx", ".xlsm")
@@ -223,7 +224,7 @@ def _checked(frame: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
     if frame.empty:
         raise DataError("the file has columns but no rows", where=path, hint="export the table again")
     frame = frame.set_axis(pd.Index(names, dtype=object), axis=1)
-    return frame.assign(**{name: _stripped(frame[name]) for name in names if frame[name].dtype == object})
+    return frame.assign(**{name: _stripped(frame[name]) for name in names if is_text_like(frame[name])})
 
 
 def _stripped(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -234,4 +235,5 @@ def _stripped(column: pd.Series[Any]) -> pd.Series[Any]:
             return value.strip() or np.nan
         return np.nan if value is None else value
 
-    return pd.Series([clean(v) for v in column], index=column.index, dtype=object)
+    cleaned = pd.Series([clean(v) for v in column], index=column.index, dtype=object)
+    return cleaned if column.dtype == object else cleaned.astype(column.dtype)

@@ -179,6 +179,8 @@ def _check_column(
     name: str, column: pd.Series[Any], entry: Mapping[str, Any], *, is_target: bool
 ) -> list[Finding]:
     gaps = missing_mask(column)
+    if entry["kind"] == "numeric":
+        gaps = gaps | np.isinf(to_numbers(column)[0])  # as the features see it
     found = []
     wrong = _wrong_type(column, entry) & ~gaps
     if wrong.any():
@@ -199,7 +201,7 @@ def _check_column(
             found.append(_found("SW224", "warning", what, name, column, new, "it is treated as a rare level"))
     if entry["kind"] == "numeric" and "min" in entry:
         values, _ = to_numbers(column)
-        outside = (values < entry["min"]) | (values > entry["max"])
+        outside = ((values < entry["min"]) | (values > entry["max"])) & np.isfinite(values)
         if outside.any():
             what = f"lies outside {entry['min']:g} to {entry['max']:g}, the range of the training data"
             advice = "check the unit; predictions out there are extrapolation"

@@ -87,6 +87,8 @@ def levels_of(series: pd.Series[Any]) -> tuple[Codes, list[str]]:
 
 
 def _factorize(series: pd.Series[Any]) -> tuple[Codes, list[Any]]:
+    if len(series) == 1:  # one request to a service: looking at its cell is far quicker
+        return np.zeros(1, dtype=np.int64), [series.iloc[0]]
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(object)
     try:
@@ -148,14 +150,20 @@ def to_numbers(series: pd.Series[Any], *, decimal_comma: bool = False) -> tuple[
             return series.to_numpy().astype(np.float64), 0
         return series.to_numpy(dtype=np.float64, na_value=np.nan), 0
     codes, levels = levels_of(series)
-    parsed = np.asarray(pd.to_numeric(pd.Series(levels, dtype=object), errors="coerce"), dtype=np.float64)
-    for at in np.flatnonzero(np.isnan(parsed)):
-        number = parse_number(levels[at], decimal_comma=decimal_comma)
-        if number is None and levels[at] in ("True", "False"):
-            number = float(levels[at] == "True")
-        parsed[at] = np.nan if number is None else number
+    # pandas.to_numeric is off by a last digit for some texts; float() reads back what was written.
+    parsed = np.asarray([_level_number(level, decimal_comma) for level in levels], dtype=np.float64)
     values = np.append(parsed, np.nan)[codes]
     return values, int(np.sum(np.isnan(values) & (codes >= 0)))
+
+
+def _level_number(level: str, decimal_comma: bool) -> float:
+    try:
+        return float(level) if "_" not in level else np.nan
+    except ValueError:
+        if level in ("True", "False"):
+            return float(level == "True")
+        number = parse_number(level, decimal_comma=decimal_comma)
+        return np.nan if number is None else number
 
 
 def to_booleans(series: pd.Series[Any]) -> Floats:
