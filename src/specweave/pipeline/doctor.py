@@ -23,7 +23,17 @@ from specweave.increments.spec import load_spec
 from specweave.increments.tasks import load_tasks
 from specweave.problems.base import problem_for
 
-_PACKAGES = ("numpy", "pandas", "scikit-learn", "lightgbm", "optuna", "shap", "matplotlib", "nbclient", "ipykernel")
+_PACKAGES = (
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "lightgbm",
+    "optuna",
+    "shap",
+    "matplotlib",
+    "nbclient",
+    "ipykernel",
+)
 _EXTRAS = {"catboost": "catboost", "torch": "torch", "mlflow": "mlflow", "ray": "ray", "fastapi": "serve",
            "statsforecast": "forecast", "implicit": "recsys"}  # fmt: skip
 
@@ -43,13 +53,32 @@ def check_machine() -> list[Check]:
     checks = [Check("Python", sys.version_info >= (3, 11), sys.version.split()[0])]
     for name in _PACKAGES:
         found = _version(name)
-        checks.append(Check(name, found is not None, found or "not installed", "" if found else "run: pip install specweave-ml"))
+        checks.append(
+            Check(
+                name,
+                found is not None,
+                found or "not installed",
+                "" if found else "run: pip install specweave-ml",
+            )
+        )
     xgboost = _version("xgboost-cpu") or _version("xgboost")
-    checks.append(Check("xgboost", xgboost is not None, xgboost or "not installed", "" if xgboost else "run: pip install xgboost-cpu"))
-    extras = [f"{n} {v}" if (v := _version(n)) else f"{n}: no (pip install 'specweave-ml[{e}]')" for n, e in _EXTRAS.items()]
+    checks.append(
+        Check(
+            "xgboost",
+            xgboost is not None,
+            xgboost or "not installed",
+            "" if xgboost else "run: pip install xgboost-cpu",
+        )
+    )
+    extras = [
+        f"{n} {v}" if (v := _version(n)) else f"{n}: no (pip install 'specweave-ml[{e}]')"
+        for n, e in _EXTRAS.items()
+    ]
     checks.append(Check("optional packages", True, ", ".join(extras)))
     free = shutil.disk_usage(".").free / 1e9
-    checks.append(Check("free disk", free > 0.5, f"{free:.1f} GB", "" if free > 0.5 else "free some disk space"))
+    checks.append(
+        Check("free disk", free > 0.5, f"{free:.1f} GB", "" if free > 0.5 else "free some disk space")
+    )
     return checks
 
 
@@ -65,11 +94,20 @@ def check_project(project: Project) -> list[Check]:
     checks = [_config(project)]
     twice = duplicate_numbers(project)
     told = "; ".join(f"{n}: {', '.join(i.id for i in found)}" for n, found in twice.items())
-    checks.append(Check("increment numbers", not twice, told or "each stands once", "run: sw doctor --fix" if twice else ""))
+    checks.append(
+        Check(
+            "increment numbers",
+            not twice,
+            told or "each stands once",
+            "run: sw doctor --fix" if twice else "",
+        )
+    )
     for increment in project.increments():
         doubled = _doubled_experiments(increment)
         if doubled:
-            checks.append(Check(f"{increment.id} experiment numbers", False, ", ".join(doubled), "run: sw doctor --fix"))
+            checks.append(
+                Check(f"{increment.id} experiment numbers", False, ", ".join(doubled), "run: sw doctor --fix")
+            )
         try:
             spec = load_spec(increment.spec_path)
             problem = problem_for(spec.problem_type, where=spec.at("Problem type"))

@@ -339,7 +339,8 @@ def _previous(evidence: Evidence, best: str) -> str | None:
 
     versions = ModelVersions(evidence.increment.folder / "models").list()
     known = set(evidence.workspace.store.folder_names())
-    earlier = [v.experiment for v in versions if v.experiment != best and v.experiment in known]
+    named = [str(v.metadata.get("experiment")) for v in versions]
+    earlier = [name for name in named if name != best and name in known]
     return earlier[-1] if earlier else None
 
 

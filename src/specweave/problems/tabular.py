@@ -390,6 +390,8 @@ def fit_estimator(estimator: Any, X: np.ndarray, y: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        # Some linear models keep an n_jobs that does nothing; setting it is no mistake of the user's.
+        warnings.filterwarnings("ignore", message=".*n_jobs.*", category=FutureWarning)
         estimator.fit(X, y)
 
 

@@ -14,7 +14,9 @@ from specweave.cli.output import Session, common_options
 
 @click.command("demo")
 @click.argument("name", required=False)
-@click.option("--into", type=click.Path(path_type=Path), help="Folder of the demo project (default: demo/NAME).")
+@click.option(
+    "--into", type=click.Path(path_type=Path), help="Folder of the demo project (default: demo/NAME)."
+)
 @common_options
 def command(session: Session, name: str | None, into: Path | None) -> int:
     """Run a bundled example from the request to the completion summary. Without NAME: list them.
@@ -69,7 +71,11 @@ def _run(session: Session, name: str, folder: Path, demo: dict[str, Any], into: 
     steps: list[tuple[click.Command, list[str], str]] = []
     if not any((into / ".specweave" / "increments").glob("*/spec.md")):
         steps.append((inc, _inc_arguments(demo), "inc"))
-    steps += [(do, ["--budget", str(demo.get("budget", "90s"))], "do"), (validate, [], "validate"), (done, [], "done")]
+    steps += [
+        (do, ["--budget", str(demo.get("budget", "90s"))], "do"),
+        (validate, [], "validate"),
+        (done, [], "done"),
+    ]
     for step, arguments, title in steps:
         shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
         session.say(f"\n$ sw {title} {shown}".rstrip(), "head")

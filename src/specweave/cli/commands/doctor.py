@@ -10,7 +10,9 @@ from specweave.cli.output import Session, common_options
 
 
 @click.command("doctor")
-@click.option("--fix", is_flag=True, help="Mend what can be mended: give duplicate numbers the next free one.")
+@click.option(
+    "--fix", is_flag=True, help="Mend what can be mended: give duplicate numbers the next free one."
+)
 @common_options
 def command(session: Session, fix: bool) -> int:
     """Check this machine and project, and say what to mend. Exit 1 where something is wrong.
@@ -30,6 +32,9 @@ def command(session: Session, fix: bool) -> int:
                 session.say(f"mended: {line}", "good")
         checks += check_project(project)
     rows: list[dict[str, Any]] = [vars(c) for c in checks]
-    session.table(["check", "", "note"], [(c.name, "✅" if c.ok else "❌", c.note + (f"  -> {c.fix}" if c.fix else "")) for c in checks])
+    session.table(
+        ["check", "", "note"],
+        [(c.name, "✅" if c.ok else "❌", c.note + (f"  -> {c.fix}" if c.fix else "")) for c in checks],
+    )
     session.answer("doctor", {"ok": all(c.ok for c in checks), "checks": rows})
     return 0 if all(c.ok for c in checks) else 1
