@@ -15,7 +15,14 @@ from specweave.errors import DataError, did_you_mean
 from specweave.tables.kinds import ColumnKind, as_kind
 from specweave.tables.transformer import ACTIONS, TableFeatures
 
-__all__ = ["ACTIONS", "TableFeatures", "definitions", "from_definitions", "make_features"]
+__all__ = [
+    "ACTIONS",
+    "TableFeatures",
+    "definitions",
+    "draft_definitions",
+    "from_definitions",
+    "make_features",
+]
 
 
 def make_features(
@@ -63,15 +70,37 @@ def definitions(transformer: TableFeatures) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, kind in transformer.kinds_.items():
         reason = transformer.dropped_.get(name) or kind.reason
-        columns[name] = {
-            "kind": kind.kind,
-            "inferred_kind": kind.kind,
-            **({"format": kind.format} if kind.format else {}),
-            "action": transformer.actions_[name],
-            "reason": reason,
-            "features": made.get(name, []),
-        }
+        columns[name] = _entry(kind, transformer.actions_[name], reason, made.get(name, []))
     return {"settings": {key: getattr(transformer, key) for key in _SETTINGS}, "columns": columns}
+
+
+def draft_definitions(transformer: TableFeatures, X: Any) -> dict[str, Any]:
+    """Return what an unfitted transformer would do with these rows, as `definitions` without features.
+
+    Parameters
+    ----------
+    X : pandas.DataFrame of shape (n_rows, n_columns)
+        Training rows.
+    """
+    columns: dict[str, Any] = {}
+    actions = transformer.choose_actions(X)
+    for name, given in (transformer.kinds or {}).items():
+        kind = as_kind(given)
+        reason = (transformer.drop or {}).get(name) or kind.reason
+        columns[name] = _entry(kind, actions[name], reason, [])
+    return {"settings": {key: getattr(transformer, key) for key in _SETTINGS}, "columns": columns}
+
+
+def _entry(kind: ColumnKind, action: str, reason: str, features: list[str]) -> dict[str, Any]:
+    return {
+        "kind": kind.kind,
+        "inferred_kind": kind.kind,
+        **({"format": kind.format, "inferred_format": kind.format} if kind.format else {}),
+        "action": action,
+        "inferred_action": action,
+        "reason": reason,
+        "features": features,
+    }
 
 
 def from_definitions(content: Mapping[str, Any]) -> TableFeatures:
@@ -118,9 +147,12 @@ def _read_entry(name: str, entry: Any) -> tuple[ColumnKind, str]:
         raise DataError(
             f"feature definition of '{name}': unknown action '{action}'", hint=did_you_mean(action, known)
         )
-    if kind.kind != entry.get("inferred_kind", kind.kind):
-        # The kind was edited: an action that belongs to the old kind no longer speaks.
-        return kind, action if action in ACTIONS[kind.kind] and action != "drop" else ACTIONS[kind.kind][0]
+    inferred = entry.get("inferred_kind", kind.kind)
+    if entry.get("inferred_action", None if kind.kind == inferred else action) == action:
+        # Only the kind speaks: an action that belongs to another kind, or a drop because of it, does not.
+        dropped_as = action == "drop" and kind.kind != inferred and ACTIONS.get(inferred) == ("drop",)
+        kept = action in ACTIONS[kind.kind] and not dropped_as
+        return kind, action if kept else ACTIONS[kind.kind][0]
     if kind.kind not in owners:
         return as_kind({**entry, "kind": owners[0]}), action
     return kind, action

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from specweave.errors import DataError, did_you_mean
@@ -162,6 +162,13 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         blocks = [encoder.transform(frame) for encoder in self.encoders_]
         matrix = np.hstack(blocks)[:, self._kept] if blocks else np.empty((len(frame), 0))
         return pd.DataFrame(matrix, columns=self._names, index=frame.index, copy=False)
+
+    def choose_actions(self, X: Any) -> dict[str, str]:
+        """Return what `fit` would do with each raw column of these rows; nothing is learned."""
+        frame = _frame_of(X)
+        probe = clone(self)
+        probe.dropped_ = {}
+        return dict(probe._decide(frame, probe._kinds_of(frame)))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Return the names of the features, in order."""
