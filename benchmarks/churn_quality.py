@@ -19,7 +19,14 @@ DATA = Path(__file__).resolve().parents[1] / "examples" / "churn" / "telco-churn
 
 def run_seed(seed: int, budget: str) -> tuple[float, float, str]:
     """Return (our holdout ROC AUC, the peer's, the chosen experiment) for one split seed."""
-    from specweave import engineer_features, evaluate_models, open_workspace, run_experiments, tune_best
+    from specweave import (
+        engineer_features,
+        evaluate_models,
+        explore_data,
+        open_workspace,
+        run_experiments,
+        tune_best,
+    )
     from specweave.increments.plan import parse_duration
     from specweave.increments.project import Project
     from specweave.pipeline.planning import Request, plan_increment
@@ -33,6 +40,7 @@ def run_seed(seed: int, budget: str) -> tuple[float, float, str]:
         increment = plan_increment(Project(root), asked)
         text = increment.plan_path.read_text()
         increment.plan_path.write_text(text.replace("seed: 42", f"seed: {seed}"))
+        explore_data()
         engineer_features()
         run_experiments()
         tune_best()

@@ -129,6 +129,8 @@ def _method(record: Mapping[str, Any]) -> str:
         "- LIME fits a small linear model to answers around one row, in the unit of the prediction; it "
         "is asked as a second opinion on the order and direction of the reasons.",
     ]
+    if len({e["towards"] for e in record["examples"]}) > 1:
+        lines.append("- Each row's contributions speak for the class that the row was given.")
     if "log" in record["unit"]:
         lines.append(
             "- Log-odds: +0.7 doubles the odds, −0.7 halves them."

@@ -209,7 +209,11 @@ def explain(
 
 
 def rank_columns(found: Contributions) -> list[dict[str, Any]]:
-    """Return every column with its mean |SHAP|, strongest first, and which way its values push."""
+    """Return every column with its mean |SHAP|, strongest first, and which way its values push.
+
+    Where each row explains its own class, there is no one way.
+    """
+    one_way = len(set(found.towards)) <= 1
     strength = np.abs(found.values).mean(axis=0)
     total = float(strength.sum())
     ranked = []
@@ -220,7 +224,9 @@ def rank_columns(found: Contributions) -> list[dict[str, Any]]:
                 "feature": found.names[index],
                 "mean_abs_shap": float(strength[index]),
                 "share": float(strength[index] / total) if total else 0.0,
-                "direction": _direction(found.shown.iloc[:, index], found.values[:, index]),
+                "direction": _direction(found.shown.iloc[:, index], found.values[:, index])
+                if one_way
+                else "depends on the class",
             }
         )
     return ranked

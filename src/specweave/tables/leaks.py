@@ -78,9 +78,9 @@ def _class_leak(column: pd.Series[Any], kind: ColumnKind, y: Floats) -> dict[str
                 "rows": len(y),
                 "relation": "is filled exactly where the target has one of its values",
             }
-    codes, levels = levels_of(column)
-    if len(classes) <= len(levels) <= len(classes) + 2:
-        agree = _one_to_one(codes, len(levels), y_codes, len(classes))
+    if _few_levels(column, len(classes) + 2):
+        codes, levels = levels_of(column)
+        agree = _one_to_one(codes, len(levels), y_codes, len(classes)) if len(levels) >= len(classes) else 0.0
         if agree >= _AGREE:
             return {
                 "rule": "recoded",
@@ -98,6 +98,16 @@ def _class_leak(column: pd.Series[Any], kind: ColumnKind, y: Floats) -> dict[str
                 "relation": "cut at fixed points, it is the target",
             }
     return None
+
+
+def _few_levels(column: pd.Series[Any], limit: int) -> bool:
+    """Return whether the column has at most `limit` levels; most are told by their first rows."""
+    try:
+        if column.iloc[:500].nunique() > 3 * limit:
+            return False
+    except TypeError:  # cells that hold lists
+        return False
+    return len(levels_of(column)[1]) <= limit
 
 
 def _one_to_one(

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from specweave.tables.associations import score_columns, usable_numbers
 from specweave.tables.dates import to_instants
@@ -192,7 +191,7 @@ def describe_numbers(finite: Floats) -> dict[str, Any]:
     )
     with np.errstate(all="ignore"):
         spread = float(finite.std(ddof=1)) if len(finite) > 1 else 0.0
-        skew = float(stats.skew(finite)) if len(finite) > 2 and spread > 0 else 0.0
+        skew = _skewness(finite) if len(finite) > 2 and spread > 0 else 0.0
     return {
         "min": float(finite.min()),
         "max": float(finite.max()),
@@ -205,6 +204,12 @@ def describe_numbers(finite: Floats) -> dict[str, Any]:
         "far_outliers": far,
         "histogram": _histogram(finite),
     }
+
+
+def _skewness(finite: Floats) -> float:
+    """Return the third standardised moment (Fisher-Pearson g1)."""
+    centred = finite - finite.mean()
+    return float(np.mean(centred**3) / np.mean(centred**2) ** 1.5)
 
 
 def _histogram(finite: Floats) -> dict[str, list[float]]:

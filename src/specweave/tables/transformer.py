@@ -84,7 +84,7 @@ class TableFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Examples
     --------
-    >>> X = pd.DataFrame({"plan": ["a", "b", "c", "a"], "fee": [1.0, np.nan, 3.0, 5.0]})
+    >>> X = pd.DataFrame({"plan": ["a", "b", "c", "a"], "fee": [1.0, 3.0, 5.0, np.nan]})
     >>> features = TableFeatures({"plan": "category", "fee": "numeric"}, task="regression").fit(X)
     >>> list(features.get_feature_names_out())
     ['fee', 'fee missing', 'plan=a', 'plan=b', 'plan=c']
