@@ -14,7 +14,7 @@ from typing import Any
 
 from specweave.errors import DataError
 from specweave.experiments.history import HISTORY, LineFile, last_steps, last_values, load_history
-from specweave.experiments.values import Number, metric_value, step_number
+from specweave.experiments.values import Number, legal_text, metric_value, step_number
 
 # Names made in a loop (loss_epoch_0, loss_epoch_1, ...) must not grow the table of keys for ever.
 _MOST_KEYS = 10_000
@@ -87,6 +87,8 @@ class MetricLog:
     def _key(self, name: str) -> str:
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"a metric needs a name, not {name!r}", hint='for example "accuracy"')
+        if legal_text(name) != name:
+            raise DataError(f"the metric name {name!r} is no Unicode text", hint="use ordinary letters")
         key = json.dumps(name, ensure_ascii=True)
         if len(self._keys) < _MOST_KEYS:
             self._keys[name] = key

@@ -21,7 +21,7 @@ from specweave.errors import DataError, StateError, StorageError
 from specweave.experiments.metric_log import MetricLog
 from specweave.experiments.record import EXPERIMENT, METRICS, NOTES, PARAMS, STATUSES, Header
 from specweave.experiments.shelf import MODEL, REPORT, SAVED, Shelf
-from specweave.experiments.values import Number, param_value, text_of
+from specweave.experiments.values import Number, legal_text, param_value, text_of
 from specweave.files.atomic import storage_errors, write_text
 from specweave.files.store import render_json
 
@@ -185,7 +185,7 @@ class Run:
                 f"log_params takes a mapping of names to values, not a {type(params).__name__}",
                 hint='write exp.log_params(model.get_params()) or exp.log_param("depth", 6)',
             )
-        converted = {str(name): param_value(value) for name, value in params.items()}
+        converted = {legal_text(name): param_value(value) for name, value in params.items()}
         with self._lock:
             self._check_open()
             as_text = sorted(name for name, (_, kept) in converted.items() if not kept)
@@ -210,7 +210,7 @@ class Run:
     def add_tag(self, name: str, value: object = "") -> None:
         """Tag the run: ``add_tag("prod")`` or ``add_tag("team", "search")``. Also after it has closed."""
         with self._lock:
-            self._header.tags = {**self._header.tags, str(name): str(value)}
+            self._header.tags = {**self._header.tags, legal_text(name): legal_text(value)}
             self._save_header()
 
     def set_status(self, status: str) -> None:
@@ -401,7 +401,7 @@ class Run:
                 return
             first = str(error).strip().splitlines()[:1]
             line = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
-            self._header.error = line[:500]
+            self._header.error = legal_text(line[:500])
             try:
                 text = "".join(traceback.format_exception(type(error), error, trace))
                 self._append(f"{LOGS}/traceback.txt", text)
@@ -464,7 +464,7 @@ def make_tags(tags: Mapping[str, object] | Iterable[str] | str | None) -> dict[s
     if tags is None:
         return {}
     if isinstance(tags, str):
-        return {tags: ""}
+        return {legal_text(tags): ""}
     if isinstance(tags, Mapping):
-        return {str(name): str(value) for name, value in tags.items()}
-    return {str(name): "" for name in tags}
+        return {legal_text(name): legal_text(value) for name, value in tags.items()}
+    return {legal_text(name): "" for name in tags}

@@ -27,7 +27,7 @@ from specweave.experiments.record import (
     true_status,
 )
 from specweave.experiments.run import LOGS, Run, RunWatcher, _iso, make_tags
-from specweave.experiments.values import inputs_digest
+from specweave.experiments.values import inputs_digest, legal_text
 from specweave.files.atomic import claim_numbered, storage_errors, write_text
 
 try:
@@ -126,7 +126,7 @@ class ExperimentStore:
             id=folder.name,
             name=slug,
             number=number,
-            title=str(name)[:300],
+            title=legal_text(name)[:300],
             started=_iso(self._clock()),
             increment=increment or self._increment_id(),
             task=task,

@@ -93,14 +93,15 @@ def param_value(value: Any) -> tuple[Any, bool]:
     if value is None or isinstance(value, bool):
         return value, True
     if isinstance(value, str):
-        return str(value), True
+        text = legal_text(value)
+        return text, text == value
     if isinstance(value, int) and type(value).__module__ == "builtins":
         return value, True
     if isinstance(value, float):
         value = float(value)
         return (value if math.isfinite(value) else str(_special(value))), True
     if isinstance(value, Mapping):
-        pairs = {str(k): param_value(v) for k, v in value.items()}
+        pairs = {legal_text(k): param_value(v) for k, v in value.items()}
         return {k: v for k, (v, _) in pairs.items()}, all(kept for _, kept in pairs.values())
     if isinstance(value, list | tuple | set | frozenset):
         return _sequence(value)
@@ -125,6 +126,11 @@ def _sequence(value: list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any]) ->
     return [v for v, _ in pairs], all(kept for _, kept in pairs)
 
 
+def legal_text(value: Any) -> str:
+    """Return `value` as text that UTF-8 can hold; half characters (lone surrogates) are spelt out."""
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _special(value: float) -> str:
     if math.isnan(value):
         return "NaN"
@@ -137,7 +143,7 @@ def text_of(value: Any) -> str:
         text = repr(value)
     except Exception as error:  # a foreign __repr__ may raise anything, and must not stop a run
         text = f"<{type(value).__name__}: repr failed with {type(error).__name__}>"
-    text = _ADDRESS.sub("", text)
+    text = legal_text(_ADDRESS.sub("", text))
     return text if len(text) <= 2000 else text[:1997] + "..."
 
 

@@ -96,6 +96,18 @@ def test_a_metric_without_a_name_is_refused(store: ExperimentStore, name: Any) -
         exp.log_metric(name, 1.0)
 
 
+def test_half_characters_are_refused_as_names_and_spelt_out_as_values(store: ExperimentStore) -> None:
+    with store.create("x\udc80", tags=["t\udc80"]) as exp:
+        with pytest.raises(DataError, match="no Unicode text"):
+            exp.log_metric("a\udc80", 1.0)
+        exp.log_param("p\udc80", "v\udc80")
+        exp.log_note("n\udc80")
+        exp.add_tag("u\udc80")
+    record = store.get("x")
+    assert record.params == {"p\\udc80": "v\\udc80"}
+    assert set(record.tags) == {"t\\udc80", "u\\udc80"}
+
+
 def test_a_refused_metric_leaves_no_line_behind(store: ExperimentStore) -> None:
     with store.create("x") as exp:
         with pytest.raises(DataError):
