@@ -74,8 +74,15 @@ class Workspace:
         path = self.folder / DEFINITIONS
         if not path.exists():
             return None
-        body = load_record(path, "feature-definitions", 1)
-        return {k: v for k, v in body.items() if k not in ("kind", "schema")}
+        # Read once while it stays as it is: thousands of columns take seconds.
+        stat = path.stat()
+        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        known = _definitions.get(path)
+        if known is None or known[0] != stamp:
+            body = load_record(path, "feature-definitions", 1)
+            known = (stamp, {k: v for k, v in body.items() if k not in ("kind", "schema")})
+            _definitions[path] = known
+        return known[1]
 
     def features(self) -> Any:
         """Return the unfitted feature step that all models share."""
@@ -111,6 +118,7 @@ class Workspace:
 
 
 _opened: dict[Path, tuple[tuple[int, ...], Workspace]] = {}
+_definitions: dict[Path, tuple[tuple[int, ...], dict[str, Any]]] = {}
 
 
 def open_workspace(name: str | None = None) -> Workspace:
