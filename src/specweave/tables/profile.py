@@ -184,11 +184,7 @@ def describe_numbers(finite: Floats) -> dict[str, Any]:
     """
     quantiles = np.quantile(finite, _QUANTILES)
     low, high = quantiles[2], quantiles[4]
-    reach = 1.5 * (high - low)
-    outliers, far = (
-        int(np.sum((finite < low - k * reach) | (finite > high + k * reach))) if reach > 0 else 0
-        for k in (1, 2)
-    )
+    outliers, far = _count_beyond(finite, low, high, 1.5), _count_beyond(finite, low, high, 3.0)
     with np.errstate(all="ignore"):
         spread = float(finite.std(ddof=1)) if len(finite) > 1 else 0.0
         skew = _skewness(finite) if len(finite) > 2 and spread > 0 else 0.0
@@ -204,6 +200,12 @@ def describe_numbers(finite: Floats) -> dict[str, Any]:
         "far_outliers": far,
         "histogram": _histogram(finite),
     }
+
+
+def _count_beyond(finite: Floats, low: float, high: float, ranges: float) -> int:
+    with np.errstate(over="ignore"):
+        reach = ranges * (high - low)
+        return int(np.sum((finite < low - reach) | (finite > high + reach))) if reach > 0 else 0
 
 
 def _skewness(finite: Floats) -> float:
