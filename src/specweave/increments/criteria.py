@@ -22,18 +22,30 @@ from typing import Literal
 import msgspec
 
 from specweave.errors import SpecError, UnknownNameError
-from specweave.metrics.base import MetricRef, find_metric, fold_name, known_metric, parse_metric_ref
+from specweave.metrics.base import (
+    MetricDef,
+    MetricRef,
+    find_metric,
+    fold_name,
+    known_metric,
+    parse_metric_ref,
+)
 
 Op = Literal[">", ">=", "<", "<=", "="]
 
 _OPS = {"≥": ">=", "≤": "<=", "==": "=", "=>": ">=", "=<": "<="}
-_NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?|[-+]?\.\d+"
-_UNIT = r"%|ms|milliseconds?|min(?:utes)?|s|sec(?:onds)?|h|kb|mb|gb|\$|€|usd|eur|x|req/s(?:ec)?|rps|rows/s(?:ec)?|qps|/s"
+# A comma only ever separates thousands: "0,5" is refused, not read as 5.
+_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?:e[-+]?\d+)?|[-+]?\.\d+"
+_UNIT = (
+    r"%|percent|ms|milliseconds?|us|µs|microseconds?|min(?:utes?)?|s(?:ec(?:onds?)?)?|h(?:ours?)?|days?"
+    r"|kb|mb|gb|tb|bytes?|\$|€|£|usd|eur|gbp|x|(?:req(?:uests?)?|rows?)(?:/| per )s(?:ec(?:ond)?)?|rps|qps|/s"
+)
 _VALUE = re.compile(
     rf"^(?P<prefix>[$€£]?)\s*(?P<number>{_NUMBER})\s*(?P<unit>(?:{_UNIT})(?![\w]))?\s*(?P<rest>.*)$", re.I
 )
 _ABSOLUTE = re.compile(
-    r"^(?P<metric>.*?)\s*(?P<op>>=|<=|==|=>|=<|≥|≤|>|<|(?<![@\w])=)\s*(?P<value>[-+.\d$€£].*)$"
+    r"^(?P<metric>[^@<>=≥≤]*@[^<>=≥≤]*=\s*[\d.]+\s*%?|[^<>=≥≤]*?)"
+    r"\s*(?P<op>>=|<=|==|=>|=<|≥|≤|>|<|=)\s*(?P<value>[-+.\d$€£].*)$"
 )
 _RELATIVE = re.compile(
     r"^(?:must be\s+)?better than (?:the\s+)?(?P<ref>.+?)(?:\s+by\s+(?:at least\s+)?(?P<n>\d+(?:\.\d+)?)\s*(?P<unit>%|x)\+?)?$",
@@ -49,15 +61,17 @@ _NOT_REQUIRED = frozenset({"", "none", "no", "notrequired", "notapplicable", "na
 
 # Factors that bring a written unit to the metric's own.
 _SCALE = {
-    ("s", "ms"): 1000.0, ("sec", "ms"): 1000.0, ("min", "s"): 60.0, ("minutes", "s"): 60.0, ("h", "s"): 3600.0,
-    ("ms", "s"): 0.001, ("kb", "MB"): 0.001, ("gb", "MB"): 1000.0, ("%", ""): 0.01, ("min", "ms"): 60_000.0,
+    ("s", "ms"): 1000.0, ("min", "ms"): 60_000.0, ("us", "ms"): 0.001,
+    ("ms", "s"): 0.001, ("min", "s"): 60.0, ("h", "s"): 3600.0, ("day", "s"): 86_400.0,
+    ("byte", "MB"): 1e-6, ("kb", "MB"): 0.001, ("gb", "MB"): 1000.0, ("tb", "MB"): 1e6, ("%", ""): 0.01,
 }  # fmt: skip
-_SAME = {
-    "req/sec": ("req/s", "req/sec", "rps", "qps", "rows/s", "rows/sec", "/s"),
-    "MB": ("mb",),
-    "ms": ("ms", "millisecond", "milliseconds"),
-    "s": ("s", "sec", "second", "seconds"),
-}
+_MONEY = ("$", "€", "£", "usd", "eur", "gbp")
+# First letters of a written unit -> its short name; the first that fits counts.
+_SHORT = (
+    ("percent", "%"), ("milli", "ms"), ("micro", "us"), ("µs", "us"), ("min", "min"), ("hour", "h"), ("day", "day"),
+    ("byte", "byte"), ("req", "req/sec"), ("row", "req/sec"), ("rps", "req/sec"), ("qps", "req/sec"), ("/s", "req/sec"),
+    ("sec", "s"),
+)  # fmt: skip
 
 
 class Criterion(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +178,7 @@ def parse_criterion(text: str, *, key: str = "", where: str = "", line: int = 0)
     if not key and ":" in body and not _ABSOLUTE.match(body.partition(":")[0]):
         key, _, body = (part.strip() for part in body.partition(":"))
     body, confidence = _take_confidence(body, at, text)
-    body, segment = _take_segment(body)
+    body, segment = _take_segment(body, at, text)
     body = body.strip()
 
     relative = _RELATIVE.match(body)
@@ -189,7 +203,7 @@ def parse_criterion(text: str, *, key: str = "", where: str = "", line: int = 0)
         raise SpecError(f"in '{text.strip()}': {error.what}", where=at, hint=error.hint) from error
     metric = find_metric(ref.name)
     op: Op = _OPS.get(op_text, op_text or (">=" if metric.higher_is_better else "<="))  # type: ignore[assignment]
-    value = _value(value_text, metric.unit, text, at)
+    value = _value(value_text, metric, text, at)
     return Criterion(
         text=text.strip() if not key or (match and match["metric"].strip()) or ":" in text else f"{key}: {text.strip()}",
         source=where, line=line, kind="absolute", metric=ref, op=op, value=value, unit=metric.unit,
@@ -200,6 +214,10 @@ def parse_criterion(text: str, *, key: str = "", where: str = "", line: int = 0)
 def _take_confidence(body: str, at: str | None, text: str) -> tuple[str, float | None]:
     match = _CONFIDENCE.search(body)
     if not match:
+        if re.search(r"\bconfidence\b", body, re.I):
+            raise SpecError(
+                f"'{text.strip()}' names no level of confidence", where=at, hint="write: with 95% confidence"
+            )
         return body, None
     level = float(match[1]) / 100
     if not 0.5 <= level < 1:
@@ -209,9 +227,14 @@ def _take_confidence(body: str, at: str | None, text: str) -> tuple[str, float |
     return body[: match.start()] + body[match.end() :], level
 
 
-def _take_segment(body: str) -> tuple[str, tuple[str, str] | None]:
+def _take_segment(body: str, at: str | None, text: str) -> tuple[str, tuple[str, str] | None]:
     match = _SEGMENT.search(body)
     if not match:
+        if re.search(r"\swhere\s", body, re.I):
+            raise SpecError(
+                f"the segment in '{text.strip()}' is not COLUMN == VALUE", where=at,
+                hint='write for example: Recall > 0.5 where Contract == "One year"',
+            )  # fmt: skip
         return body, None
     return body[: match.start()] + body[match.end() :], (
         match["col"].strip("`\"' "),
@@ -248,44 +271,72 @@ def _relative(
     )  # fmt: skip
 
 
-def _value(text: str, metric_unit: str, whole: str, at: str | None) -> float:
+def _value(text: str, metric: MetricDef, whole: str, at: str | None) -> float:
     match = _VALUE.match(text.strip())
-    if match is None or re.search(r"\d", match["rest"] or ""):
+    glued = match is not None and not match["unit"] and text.strip()[match.end("number") :][:1].isalpha()
+    if match is None or glued or re.search(r"\d", match["rest"]):
         raise SpecError(
             f"'{text.strip()}' in '{whole.strip()}' is not one number with a unit",
             where=at,
-            hint="write for example: > 0.83, < 100ms, >= 1000 req/sec, < 10%",
+            hint="write for example: > 0.83, < 100ms, >= 1000 req/sec, < 10%; a point before decimals, "
+            "a comma between criteria",
         )
     number = float(match["number"].replace(",", ""))
-    unit = (match["unit"] or match["prefix"] or "").casefold()
-    if (
-        not unit
-        or unit in _SAME.get(metric_unit, (metric_unit.casefold(),))
-        or unit in "$€£"
-        or unit in ("usd", "eur")
-    ):
-        return number
-    scale = _SCALE.get((unit, metric_unit))
-    if scale is None:
-        expected = f"'{metric_unit}'" if metric_unit else "no unit, or %"
-        raise SpecError(
-            f"unit '{unit}' in '{whole.strip()}' does not fit this metric", where=at, hint=f"use {expected}"
-        )
-    return number * scale
+    written = match["unit"] or match["prefix"] or ""
+    unit = _short_unit(written)
+    if unit and unit not in _MONEY and unit != metric.unit.casefold():
+        scale = _SCALE.get((unit, metric.unit))
+        if scale is None:
+            expected = f"'{metric.unit}'" if metric.unit else "no unit, or %"
+            raise SpecError(
+                f"unit '{written}' in '{whole.strip()}' does not fit {metric.label}", where=at, hint=f"use {expected}"
+            )  # fmt: skip
+        number *= scale
+    _check_reachable(number, metric, whole, at)
+    return number
+
+
+def _short_unit(written: str) -> str:
+    low = re.sub(r"\s+", " ", written.casefold())
+    return next((short for start, short in _SHORT if low.startswith(start)), low)
+
+
+def _check_reachable(number: float, metric: MetricDef, whole: str, at: str | None) -> None:
+    """Refuse a bar beyond the metric's best value: nobody means a ROC AUC above 83."""
+    if metric.best is None or not (number > metric.best if metric.higher_is_better else number < metric.best):
+        return
+    percent = metric.higher_is_better and metric.best == 1 and 2 < number <= 100
+    raise SpecError(
+        f"'{whole.strip()}' can never be met: {metric.label} is at best {metric.best:g}",
+        where=at,
+        hint=f"did you mean {number:g}%?" if percent else "choose a value that can be reached",
+    )
 
 
 def _no_criterion(text: str, key: str, at: str | None) -> SpecError:
-    name = key if key and known_metric(key) else "ROC AUC"
-    nearest = f"{name} > 0.8"
-    numbers = re.findall(r"\d+(?:\.\d+)?%?", text)
-    words = re.match(
-        r"[A-Za-z][\w @]*?(?=\s+(?:above|over|at least|more than|below|under|at most|of|is)\b)", text
-    )
-    if numbers and (words or known_metric(key)):
-        low = re.search(r"\b(below|under|at most|less)\b", text)
-        nearest = f"{(words[0] if words else key).strip()} {'<' if low else '>'} {numbers[0]}"
+    body = text.strip()
     return SpecError(
-        f"'{text.strip()}' is not a criterion",
+        f"'{body}' is not a criterion",
         where=at,
-        hint=f"the nearest valid form is: {nearest}   (also: Better than best baseline by 20%, Latency: <100ms)",
+        hint=f"the nearest valid form is: {_nearest_form(body, key)}   "
+        "(also: Better than best baseline by 20%, Latency: <100ms)",
     )
+
+
+def _nearest_form(text: str, key: str) -> str:
+    """Return a valid criterion made of what can be recognised in `text`."""
+    if fold_name(key) == "explainability":
+        return "Must explain top-3 features per prediction"
+    if re.search(r"\bbetter\b", text, re.I):
+        return "Better than best baseline by 20%"
+    words = re.findall(r"[A-Za-z][\w²@-]*", text)
+    spans = [" ".join(words[i : i + n]) for n in (3, 2, 1) for i in range(len(words) - n + 1)]
+    name = next((s for s in spans if known_metric(s.partition("@")[0])), None)
+    name = name or (key if key and known_metric(key) else "ROC AUC")
+    metric = find_metric(name.partition("@")[0])
+    number = re.search(r"\d+(?:\.\d+)?\s*(?:%|ms\b|s\b|MB\b)?", re.sub(r"@\s*\d+", "", text))
+    below = re.search(r"\b(below|under|at most|less|smaller|lower|within)\b", text, re.I)
+    above = re.search(r"\b(above|over|at least|more|greater|higher)\b", text, re.I)
+    op = "<" if below or not (above or metric.higher_is_better) else ">"
+    usual = {"ms": "100ms", "s": "60s", "MB": "10 MB", "req/sec": "1000 req/sec"}.get(metric.unit, "0.8")
+    return f"{name} {op} {number[0].strip() if number else usual}"
