@@ -149,10 +149,9 @@ def load_record(
         upgrade = (upgraders or {}).get(version)
         if upgrade is None:
             raise CorruptFileError(f"no way to read '{kind}' schema {version}", where=path)
-        record = upgrade(record)
         version += 1
-        record["schema"] = version
-    return record
+        record = {**upgrade(record), "schema": version}
+    return dict(record)
 
 
 def sha256_file(path: Path) -> str:

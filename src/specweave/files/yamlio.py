@@ -42,8 +42,11 @@ def parse_yaml(text: str, *, where: object, first_line: int = 1) -> Any:
             where=f"{where}:{line}",
             hint="check the indentation, and put quotes around values that hold ': ' or start with a symbol",
         ) from error
-    except YAMLError as error:
-        raise SpecError(f"not valid YAML: {error}", where=f"{where}:{first_line}") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        # ValueError: what looks like a date but is none (2026-02-30).
+        raise SpecError(
+            f"not valid YAML: {error}", where=f"{where}:{first_line}", hint="put quotes around odd values"
+        ) from error
 
 
 def load_yaml(path: Path) -> Any:

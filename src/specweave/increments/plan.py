@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specweave.errors import SpecError, StorageError, did_you_mean
+from specweave.errors import SpecError, StorageError, UnknownNameError, did_you_mean
 from specweave.files.atomic import write_text
 from specweave.files.documents import Document, Fence
 from specweave.files.store import digest, read_text
 from specweave.files.yamlio import parse_yaml
+from specweave.metrics.base import parse_metric_ref
 
 # What may stand in the block, and the type each value must have. "*" leaves the inside to its reader.
 KEYS: dict[str, type | tuple[type, ...]] = {
@@ -70,7 +71,7 @@ class Plan:
         kinds = wanted if isinstance(wanted, tuple) else (wanted,)
         if float in kinds and isinstance(value, int) and not isinstance(value, bool):
             return
-        if isinstance(value, bool) and bool not in kinds or not isinstance(value, kinds):
+        if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
             names = {dict: "a mapping", list: "a list", int: "a whole number", float: "a number", str: "text",
                      bool: "true or false"}  # fmt: skip
             raise SpecError(
@@ -114,7 +115,7 @@ def load_plan(path: Path, extra_keys: tuple[str, ...] = ()) -> Plan:
         raise StorageError(
             "the increment has no plan.md",
             where=path.parent,
-            hint="restore it from git, or run: sw inc --replan",
+            hint="restore it from git, or make a new increment: sw inc",
         )
     return parse_plan(read_text(path), path, extra_keys)
 
@@ -153,7 +154,7 @@ def parse_plan(text: str, path: Path, extra_keys: tuple[str, ...] = ()) -> Plan:
                 if (
                     inner
                     and name not in inner
-                    and key in ("split", "tuning", "threshold", "explain", "ab_test")
+                    and key in ("split", "features", "tuning", "threshold", "explain", "ab_test")
                 ):
                     raise SpecError(
                         f"'{key}' has no setting '{name}'", where=plan.at(f"{key}.{name}"),
@@ -161,7 +162,29 @@ def parse_plan(text: str, path: Path, extra_keys: tuple[str, ...] = ()) -> Plan:
                     )  # fmt: skip
     for key in KEYS:
         plan.get(key)
+    _check_values(plan)
     return plan
+
+
+def _check_values(plan: Plan) -> None:
+    """Refuse what no run could use, before one begins."""
+    plan.seconds("tuning.time_budget")
+    for key, least in (("split.folds", 2), ("tuning.trials", 0), ("tuning.top", 0), ("explain.rows", 1)):
+        value = plan.get(key)
+        if value is not None and value < least:
+            raise SpecError(
+                f"'{key}' must be at least {least}, not {value}",
+                where=plan.at(key),
+                hint="mend the YAML block of plan.md",
+            )
+    metric = plan.get("selection_metric")
+    if metric is not None:
+        try:
+            parse_metric_ref(metric)
+        except UnknownNameError as error:
+            raise SpecError(
+                f"selection_metric: {error.what}", where=plan.at("selection_metric"), hint=error.hint
+            ) from error
 
 
 def save_plan_config(path: Path, config: Mapping[str, Any]) -> None:

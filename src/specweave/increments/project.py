@@ -20,7 +20,7 @@ _ID = re.compile(r"^(\d{1,6})(?:-(.+))?$")
 _INCREMENT = re.compile(r"^(\d{4,6})-")
 # What a request is about is rarely in these words; the slug is better without them.
 _STOP = frozenset(
-    "a an and are build can create for from i in is it let's make me my of on our please predict predicting"
+    "a an and are build can create for from i in is it let's make me my of on our please predict predicting"  # noqa: SIM905
     " that the their to train us using want we which who will with would next".split()
 )
 
@@ -167,7 +167,7 @@ class Project:
         exact = [i for i in known if i.id == name]
         if exact:
             return exact[0]
-        if name.isdigit():
+        if name.isdecimal():
             matches = [i for i in known if int(i.number) == int(name)]
         else:
             matches = [i for i in known if name.casefold() in i.id.casefold()]
@@ -209,24 +209,28 @@ class Project:
         if explicit and explicit[2] and " " not in request.strip():
             return self._explicit(explicit)
         slug = make_slug(request)
-        _, folder = claim_numbered(
-            self.increments_folder, 4, lambda n: f"{n:04d}-{slug}", re.compile(r"^(\d{4,6})-")
-        )
+        _, folder = claim_numbered(self.increments_folder, 4, lambda n: f"{n:04d}-{slug}", _INCREMENT)
         return Increment(folder)
 
     def _explicit(self, match: re.Match[str]) -> Increment:
         number, slug = int(match[1]), make_slug(match[2], drop=frozenset())
-        taken = [i for i in self.increments() if int(i.number) == number]
-        if taken:
-            raise StateError(
-                f"number {number:04d} is taken by {taken[0].id}",
-                where=taken[0].folder,
-                hint=f"continue it with: sw do {number:04d}, or leave out the number to get the next free one",
-            )
-        folder = self.increments_folder / f"{number:04d}-{slug}"
-        with storage_errors(folder):
-            folder.mkdir(parents=True)
+        if any(int(i.number) == number for i in self.increments()):
+            raise self._taken(number)
+        given, folder = claim_numbered(
+            self.increments_folder, 4, lambda n: f"{n:04d}-{slug}", _INCREMENT, wanted=number
+        )
+        if given != number:  # another process was quicker
+            folder.rmdir()
+            raise self._taken(number)
         return Increment(folder)
+
+    def _taken(self, number: int) -> StateError:
+        holder = next(i for i in self.increments() if int(i.number) == number)
+        return StateError(
+            f"number {number:04d} is taken by {holder.id}",
+            where=self.relative(holder.folder),
+            hint=f"continue it with: sw do {number:04d}, or leave out the number to get the next free one",
+        )
 
     def init(self) -> bool:
         """Make ``.specweave/`` here; return whether anything was new."""

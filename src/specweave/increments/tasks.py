@@ -21,6 +21,7 @@ from specweave.files.atomic import write_text
 from specweave.files.documents import Document
 from specweave.files.store import read_text
 
+_NEARLY = re.compile(r"^\**[Tt]-?\d+\b")
 _TASK = re.compile(r"^\**(T-\d{3,4})\**\s*[:.\-–]\s*(.*)$")
 
 
@@ -69,6 +70,13 @@ def parse_tasks(text: str, where: str) -> list[TaskLine]:
     document = Document(text, where)
     document.check_no_conflict()
     boxes = [(b, m) for b in document.checkboxes() if (m := _TASK.match(b.text))]
+    for box in document.checkboxes():
+        if _NEARLY.match(box.text) and not _TASK.match(box.text):
+            raise SpecError(
+                f"'{box.text}' is not a task",
+                where=f"{where}:{box.line}",
+                hint="write: - [ ] T-010: Title, the number with three digits",
+            )
     bullets = document.bullets()
     tasks: list[TaskLine] = []
     for i, (box, match) in enumerate(boxes):
@@ -91,6 +99,12 @@ def parse_tasks(text: str, where: str) -> list[TaskLine]:
                 hint=f"add under it: '  - script: pipeline/{match[1].lower().replace('-', '')}_name.py'",
             )  # fmt: skip
         evidence = tuple(p.strip().strip("`") for p in inner.get("evidence", "").split(",") if p.strip())
+        for path in (script, *evidence):
+            if path.startswith(("/", "~")) or ".." in path.split("/"):
+                raise SpecError(
+                    f"'{path}' of {match[1]} leads out of the increment", where=f"{where}:{box.line}",
+                    hint="write it as seen from the increment's folder, for example pipeline/t010_mine.py",
+                )  # fmt: skip
         tasks.append(TaskLine(match[1], match[2].strip(), box.ticked, script, evidence, box.line))
     if not tasks:
         raise SpecError(

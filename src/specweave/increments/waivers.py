@@ -55,7 +55,7 @@ def _load(path: Path) -> Waiver:
     document = Document(read_text(path), where)
     front = document.front_matter()
     values = (parse_yaml(front[0], where=where, first_line=front[1]) if front else None) or {}
-    if not values:
+    if not values or not isinstance(values, dict):
         values = {b.key.casefold(): b.value for b in document.bullets() if b.key}
     missing = [k for k in ("reason", "owner", "expires") if not values.get(k)]
     if missing:
@@ -64,9 +64,13 @@ def _load(path: Path) -> Waiver:
             hint="start it with '---', 'reason: ...', 'owner: ...', 'expires: 2027-01-31', '---'",
         )  # fmt: skip
     expires = values["expires"]
+    if isinstance(expires, dt.datetime):
+        expires = expires.date()
     if not isinstance(expires, dt.date):
         try:
-            expires = dt.date.fromisoformat(str(expires))
+            expires = dt.date.fromisoformat(str(expires).strip())
         except ValueError as error:
-            raise SpecError(f"'{expires}' is no date", where=where, hint="write it as 2027-01-31") from error
+            raise SpecError(
+                f"'{expires}' is no date", where=f"{where}:1", hint="write it as 2027-01-31"
+            ) from error
     return Waiver(path.stem, str(values["reason"]), str(values["owner"]), expires, path)
