@@ -132,7 +132,7 @@ def render_result_rows(rows: Sequence[tuple[Criterion, Mapping[str, str] | None]
         )
         cells = (criterion.text, where, found.get("measured", "not measured"), found.get("verdict", "missing"),
                  found.get("experiment", ""))  # fmt: skip
-        lines.append("| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |")
+        lines.append("| " + " | ".join(" ".join(str(c).split()).replace("|", "\\|") for c in cells) + " |")
     return "\n".join(lines)
 
 

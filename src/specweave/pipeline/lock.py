@@ -21,7 +21,7 @@ class TaskRecord:
     Attributes
     ----------
     status : str
-        ``done`` or ``failed``.
+        ``done``, ``failed``, or ``running`` (also where a run was killed in the middle of it).
     inputs : dict
         Fingerprint of each input by name.
     outputs : dict

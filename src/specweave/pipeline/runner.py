@@ -146,7 +146,7 @@ def run_increment(
     SpecError, DataError
         If a document cannot be used; nothing ran then.
     StateError
-        If another run is at work on this increment, or it is done.
+        If another run is at work on this increment, or it was abandoned.
     """
     options = options or RunOptions()
     tell = on_event or (lambda event: None)
@@ -164,7 +164,7 @@ def run_increment(
         stale = [s for s in states if s.stale]
         tell({"event": "run-started", "increment": increment.id, "tasks": [
             {"id": s.task.id, "title": s.task.title, "stale": s.stale, "reasons": list(s.reasons)} for s in states]})  # fmt: skip
-        if documents.spec.status == "planned":
+        if documents.spec.status == "planned" or (stale and documents.spec.status == "done"):
             set_status(increment.spec_path, "active")
         if stale:
             _run_child(increment, documents, stale, options, report, tell)
@@ -226,11 +226,15 @@ def _run_child(
         try:
             for line in events:
                 event: Event = json.loads(line)
-                tell(event)
                 kind = event["event"]
                 if kind == "task-started":
                     before = _inputs_of(increment, documents, waiting[0], lock)
-                elif kind == "task-done":
+                    # Whoever kills us from here on leaves a task that has to run again.
+                    lock.tasks[waiting[0].id] = TaskRecord("running")
+                    lock.save()
+                if kind != "task-done":
+                    tell(event)
+                if kind == "task-done":
                     task = waiting.pop(0)
                     problem = _record_done(increment, documents, task, lock, before, event["seconds"])
                     report.seconds[task.id] = event["seconds"]
@@ -245,7 +249,10 @@ def _run_child(
                             }
                         )
                         break
+                    tell(event)
                     report.ran.append(task.id)
+                    if not waiting:
+                        break
                     _go_on(child)
                 elif kind == "task-failed":
                     task = waiting.pop(0)
@@ -255,8 +262,10 @@ def _run_child(
                         "error": event["error"],
                         "trace": event.get("trace", ""),
                     }
+                    break
                 elif kind == "task-interrupted":
                     report.interrupted = True
+                    break
         except KeyboardInterrupt:
             report.interrupted = True
         finally:
@@ -315,18 +324,16 @@ def _end_child(child: subprocess.Popen[str]) -> None:
     if child.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             child.stdin.close()
-    for wait, stop in (
-        (10, lambda: child.send_signal(signal.SIGINT)),
-        (10, child.kill),
-        (None, lambda: None),
-    ):
+    for wait in (10, 10):
         try:
             child.wait(wait)
             return
         except subprocess.TimeoutExpired:
-            stop()
+            child.send_signal(signal.SIGINT)
         except KeyboardInterrupt:
             child.send_signal(signal.SIGINT)
+    child.kill()
+    child.wait()
 
 
 def _inputs_of(increment: Increment, documents: Documents, task: TaskLine, lock: Lock) -> dict[str, str]:

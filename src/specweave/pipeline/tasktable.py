@@ -51,7 +51,8 @@ TASKS: tuple[TaskDef, ...] = (
         "T-002", "Feature engineering pipeline", "pipeline/t002_features.py",
         ("features/feature_definitions.yaml", "features/transformer.pkl", "features/selection-report.md",
          "features/validation-report.md", "notebooks/02-feature-engineering.ipynb"),
-        spec=_SPLIT, plan=("split", "features"), after=("T-001",),
+        # It keeps what a person edited in the definitions, and fits the transformer to it.
+        spec=_SPLIT, plan=("split", "features"), after=("T-001",), files=_FEATURES,
     ),
     TaskDef(
         "T-003", "Train baseline model ({baselines})", "pipeline/t003_baselines.py",

@@ -30,7 +30,7 @@ from specweave.pipeline.verdicts import Evidence, Verdict, judge
 from specweave.problems.base import problem_for
 from specweave.records import Metric
 from specweave.stages.evaluation import load_evaluation
-from specweave.stages.workspace import open_workspace
+from specweave.stages.workspace import workspace_of
 
 AMENDMENTS_BLOCK = "amendments"
 
@@ -105,7 +105,7 @@ def validate_increment(
     evaluation = _evaluation(increment)
     if evaluation is not None:
         found.gates += _evidence_gates(increment, evaluation)
-    evidence = Evidence(open_workspace(increment.id), evaluation) if evaluation else None
+    evidence = Evidence(workspace_of(increment), evaluation) if evaluation else None
     waivers = load_waivers(increment.folder)
     for criterion in all_criteria(increment, spec):
         verdict = judge(criterion, evidence) if evidence else _not_evaluated(criterion, increment)

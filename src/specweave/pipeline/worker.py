@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from specweave.errors import SpecweaveError
 
@@ -36,6 +36,11 @@ class _Lines(io.TextIOBase):
     def flush(self) -> None:
         return
 
+    def finish(self) -> None:
+        """Tell what was printed without a line end."""
+        if self._rest:
+            self.write("\n")
+
 
 class _Pipe:
     """The way back to the parent; whole lines, also from several threads."""
@@ -53,7 +58,10 @@ class _Pipe:
 
 def main() -> None:
     """Run the ordered scripts one after the other; stop at the first that fails."""
-    orders = json.loads(sys.stdin.readline())
+    parent = _take_standard_input()
+    orders = json.loads(parent.readline())
+    # A process that a script starts must not hold the pipe open after this one is gone.
+    os.set_inheritable(int(orders["events_fd"]), False)
     pipe = _Pipe(int(orders["events_fd"]))
     _end_with_parent(int(orders["parent"]))
     from specweave.stages.progress import listen
@@ -66,8 +74,17 @@ def main() -> None:
         if not run_task(pipe, task["id"], Path(orders["folder"]) / task["script"]):
             break
         # The parent records the task before the next begins, so that a kill between them loses nothing.
-        if not sys.stdin.readline():
+        if not parent.readline():
             break
+
+
+def _take_standard_input() -> IO[str]:
+    """Keep the parent's orders for ourselves: a script that asks for input gets end of file, not them."""
+    parent = os.fdopen(os.dup(0), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return parent
 
 
 def run_task(pipe: _Pipe, task_id: str, script: Path) -> bool:
@@ -75,14 +92,15 @@ def run_task(pipe: _Pipe, task_id: str, script: Path) -> bool:
     pipe.send({"event": "task-started", "task": task_id})
     began = time.monotonic()
     end: dict[str, Any] = {"event": "task-done", "task": task_id}
+    lines = _Lines(pipe, task_id)
     try:
-        with contextlib.redirect_stdout(_Lines(pipe, task_id)):
+        with contextlib.redirect_stdout(lines):
             runpy.run_path(str(script), run_name="__main__")
     except KeyboardInterrupt:
         end = {"event": "task-interrupted", "task": task_id}
     except SystemExit as stop:
         if stop.code not in (None, 0):
-            end = _failure(task_id, script, StopIteration(f"the script ended with {stop.code}"))
+            end = _failure(task_id, script, stop, f"the script ended with {stop.code}")
     except SpecweaveError as error:
         end = {
             "event": "task-failed",
@@ -92,19 +110,21 @@ def run_task(pipe: _Pipe, task_id: str, script: Path) -> bool:
         }
     except BaseException as error:  # whatever a user's script raises is the task's result, not ours
         end = _failure(task_id, script, error)
+    lines.finish()
     end["seconds"] = time.monotonic() - began
     pipe.send(end)
-    return end["event"] == "task-done"
+    return bool(end["event"] == "task-done")
 
 
-def _failure(task_id: str, script: Path, error: BaseException) -> dict[str, Any]:
-    line = next(
+def _failure(task_id: str, script: Path, error: BaseException, message: str = "") -> dict[str, Any]:
+    line = error.lineno if isinstance(error, SyntaxError) and error.filename == str(script) else None
+    line = line or next(
         (f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(script)),
         None,
     )
     where = f"{script.parent.name}/{script.name}" + (f":{line}" if line else "")
     record = {
-        "severity": "error", "code": "stage", "message": f"{type(error).__name__}: {error}", "where": where,
+        "severity": "error", "code": "stage", "message": message or f"{type(error).__name__}: {error}", "where": where,
         "fix": "mend the script, then run: sw do",
     }  # fmt: skip
     return {"event": "task-failed", "task": task_id, "error": record, "trace": traceback.format_exc()}

@@ -115,7 +115,8 @@ def train_experiments(
         run = workspace.store.create(
             experiment.name, task=task, inputs=inputs, seed=workspace.seed, resume=True,
             increment=workspace.increment.id, data_sha256=workspace.dataset.source.sha256,
-            tags={"role": role, "generation": workspace.generation, "algorithm": experiment.algorithm},
+            tags={"role": role, "generation": workspace.generation, "holdout": workspace.split.digest(),
+                  "algorithm": experiment.algorithm},
         )  # fmt: skip
         run.log_params(dict(experiment.params))
         if experiment.note:

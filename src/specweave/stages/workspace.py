@@ -128,7 +128,11 @@ def open_workspace(name: str | None = None) -> Workspace:
     ------
     StateError, UnknownNameError, SpecError
     """
-    increment = find_increment(name)
+    return workspace_of(find_increment(name))
+
+
+def workspace_of(increment: Increment) -> Workspace:
+    """Open this increment, wherever its project is; as :func:`open_workspace`."""
     stamp = tuple(
         p.stat().st_mtime_ns if p.exists() else 0 for p in (increment.spec_path, increment.plan_path)
     )
