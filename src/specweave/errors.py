@@ -135,6 +135,16 @@ class StageError(SpecweaveError, RuntimeError):
     exit_code = 1
 
 
+def exit_code_of(code: str) -> int:
+    """Return the exit code that belongs to an error's `code`; 1 for one that is not ours."""
+    kinds: list[type[SpecweaveError]] = [SpecweaveError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+        if kind.code == code:
+            return kind.exit_code
+    return 1
+
+
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Return the known names that look most like `name`, nearest first."""
     by_key: dict[str, str] = {k.casefold(): k for k in known}

@@ -5,6 +5,7 @@ Reads: arguments. Writes: standard output and error. Never: imports anything hea
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,10 @@ from specweave.cli.table import help_text
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``sw``; end the process with 0 (fine), 1 (a gate or task failed), 2 (bad input) or 3 (missing package)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a mark shows '?', rather than ending the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if arguments in ([], ["--help"], ["-h"]):
         # The page people ask for most often needs no argument parser.
         print(help_text(), end="")

@@ -35,6 +35,7 @@ def command(
       sw do --budget 10m
       sw do 42 --task T-004 --force
     """
+    from specweave.errors import exit_code_of
     from specweave.increments.plan import parse_duration
     from specweave.pipeline.runner import RunOptions, plan_run, run_increment
 
@@ -65,7 +66,7 @@ def command(
             session.say(report.failed["trace"])
         if not session.json:
             show_error(report.failed["error"])
-        return 1
+        return exit_code_of(report.failed["error"]["code"])
     ran = f"{len(report.ran)} tasks run" if report.ran else "everything is up to date"
     session.say(
         f"{increment.id}: {ran}{f', {len(report.cached)} up to date' if report.ran and report.cached else ''}",
