@@ -141,32 +141,12 @@ def test_the_documentation_tells_what_was_measured(increment: Path) -> None:
     assert "reproduced 50 stored" in text
 
 
-def test_preparing_again_makes_no_second_version(increment: Path) -> None:
-    versions = ModelVersions(increment / "models")
-    before = [v.version for v in versions.list()]
-    metadata = versions.latest().metadata
-    assert before == ["0007-v1"]
+def test_a_registered_version_can_be_packaged_by_its_name(increment: Path) -> None:
+    metadata = ModelVersions(increment / "models").latest().metadata
     assert metadata["threshold"] == metadata["decision"]["threshold"]
     assert metadata["metrics"]["roc_auc"]["low"] < metadata["metrics"]["roc_auc"]["value"]
-    prepare_deployment(parity_rows=5)
-    assert [v.version for v in versions.list()] == before
-
-
-def test_a_package_that_answers_otherwise_is_refused_and_the_record_says_so(increment: Path) -> None:
-    script = increment / "deploy" / "inference.py"
-    original = script.read_text()
-    script.write_text(
-        original.replace("return predictor.predict(rows)", 'return [{"prediction": "No"}] * len(rows)')
-    )
-    try:
-        with pytest.raises(StageError, match="answers otherwise than measured"):
-            prepare_deployment(parity_rows=5)
-        record = json.loads((increment / "reports" / "deployment.json").read_text())
-        assert record["parity"]["passed"] is False
-        assert [f["code"] for f in record["findings"]] == ["SW721"]
-    finally:
-        script.write_text(original)
-        prepare_deployment(version="v1")
+    record = prepare_deployment(version="v1", parity_rows=5)
+    assert record["version"] == "0007-v1" and record["parity"]["stored_predictions"] == 5
 
 
 def test_a_batch_is_compared_with_the_training_rows(increment: Path) -> None:
@@ -177,3 +157,18 @@ def test_a_batch_is_compared_with_the_training_rows(increment: Path) -> None:
     assert {p["metric"] for p in calm["performance"]} >= {"roc_auc", "log_loss"}
     moved = monitor_batch("0007", batch.assign(tenure=batch["tenure"] + 50))
     assert "tenure" in [f["where"] for f in moved["findings"] if f["code"] == "SW711"]
+
+
+def test_a_package_that_answers_otherwise_is_refused_and_the_record_says_so(increment: Path) -> None:
+    script = increment / "deploy" / "inference.py"
+    original = script.read_text()
+    wrong = original.replace("return predictor.predict(rows)", 'return [{"prediction": "No"}] * len(rows)')
+    assert wrong != original
+    script.write_text(wrong)
+    with pytest.raises(StageError, match="answers otherwise than measured"):
+        prepare_deployment(parity_rows=5)
+    record = json.loads((increment / "reports" / "deployment.json").read_text())
+    assert record["parity"]["passed"] is False
+    assert [f["code"] for f in record["findings"]] == ["SW721"]
+    # Prepared twice from the same model: still one version.
+    assert [v.version for v in ModelVersions(increment / "models").list()] == ["0007-v1"]

@@ -39,10 +39,10 @@ def pickle_modules(data: bytes) -> set[str]:
                 last = str(argument)
                 strings = [*strings[-1:], last]
             elif name == "MEMOIZE" or name in _PUTS:
-                place = len(memo) if name == "MEMOIZE" else int(argument)
+                place = len(memo) if name == "MEMOIZE" else int(argument or 0)
                 memo[place] = last if last is not None else ""
             elif name in _GETS:
-                last = memo.get(int(argument), "")
+                last = memo.get(int(argument or 0), "")
                 strings = [*strings[-1:], last]
             elif name == "GLOBAL":
                 found.add(str(argument).partition(" ")[0])

@@ -7,6 +7,7 @@ hold.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def explanation_figures(record: Mapping[str, Any], kept: Mapping[str, Any]) -> l
             Figure(
                 name=f"example-{number}", title=f"Example {number}: {example['why']}", width=7.2, height=3.6,
                 alt=f"Contributions of the strongest columns to the answer for data row {example['row'] + 1}",
-                draw=lambda ax, one=example: draw_waterfall(ax, one, unit),
+                draw=partial(draw_waterfall, example=example, unit=unit),
             )
         )  # fmt: skip
     return figures
