@@ -262,14 +262,14 @@ def measure_now(ref: MetricRef, evidence: Evidence, segment: tuple[str, str] | N
 
 def _in_segment(workspace: Workspace, outcome: Any, segment: tuple[str, str]) -> Any:
     column, value = segment
-    frame = workspace.dataset.frame
+    frame, _ = workspace.problem.segment_table(workspace.dataset, outcome)
     if column not in frame.columns:
         raise SpecError(
             f"'{column}' is no column of the data",
             where=workspace.spec.where,
             hint=did_you_mean(column, map(str, frame.columns)),
         )
-    found = frame[column].iloc[outcome["row"].to_numpy()].astype(str).str.strip()
+    found = frame[column].astype(str).str.strip()
     same = found == value
     try:
         wanted = float(value)

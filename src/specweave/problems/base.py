@@ -292,6 +292,20 @@ class Problem(ABC):
         """Return the resampling unit of each row of `outcome` (users, series, groups), or None for rows."""
         return None
 
+    def outcome_rows(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+        """Return what the column ``row`` of the outcome of these rows holds: the rows themselves, or the one
+        that stands for all of a unit (a user, a series) where one answer covers them."""
+        return rows
+
+    def segment_table(self, dataset: Dataset, outcome: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return what is known of each row of `outcome`, in its order, with the kinds of these columns:
+        segments are cut by it."""
+        return dataset.frame.iloc[outcome["row"].to_numpy()].reset_index(drop=True), dict(dataset.kinds)
+
+    def check_data(self, dataset: Dataset) -> list[Finding]:
+        """Return doubts about the data that only this type has (cold users, gaps in a series ...)."""
+        return []
+
     # -- models ------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -309,6 +323,14 @@ class Problem(ABC):
         self, dataset: Dataset, spec: Spec, plan: Plan, definitions: Mapping[str, Any] | None
     ) -> Any:
         """Return the unfitted feature step shared by all models (a scikit-learn transformer for tables)."""
+
+    def feature_table(self, dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
+        """Return the table that the feature step is learned on, and its training and held-out rows.
+
+        The data itself, unless features belong to something that is not a row of it (pairs of user and
+        item). ``encode`` gives the target of either.
+        """
+        return dataset, split
 
     @abstractmethod
     def fit(
@@ -383,6 +405,29 @@ class Problem(ABC):
     ) -> Contributions:
         """Explain the model's answers to raw rows, against a background sample of training rows."""
 
+    def reasons(
+        self,
+        model: Any,
+        rows: pd.DataFrame,
+        background: pd.DataFrame,
+        *,
+        top: int,
+        seed: int,
+        found: Contributions | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return what goes with each answer to `rows`: ``reasons`` (``feature``, ``value``,
+        ``contribution``), ``reasons_for`` where there is a choice, ``reasons_unit``; a ``rationale`` in words
+        where the type has its own. `found` are the rows' contributions where they are known already."""
+        if found is None:
+            found = self.contributions(model, rows, background, seed=seed)
+        told = []
+        for i in range(len(rows)):
+            entry: dict[str, Any] = {"reasons": found.top(i, top)}
+            if found.towards:
+                entry["reasons_for"] = found.towards[i]
+            told.append({**entry, "reasons_unit": found.unit})
+        return told
+
     def local_surrogate(
         self, model: Any, row: pd.DataFrame, background: pd.DataFrame, *, seed: int
     ) -> list[dict[str, Any]] | None:
@@ -406,6 +451,14 @@ class Problem(ABC):
     @abstractmethod
     def request_columns(self, dataset: Dataset) -> list[str]:
         """Return the raw columns that a request must carry, in order."""
+
+    def requests(self, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
+        """Return these rows as requests carry them."""
+        return dataset.frame.iloc[rows][self.request_columns(dataset)].reset_index(drop=True)
+
+    def request_schema(self, schema: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """Return what a request must look like, made from the schema of the training data."""
+        return dict(schema)
 
     @abstractmethod
     def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:

@@ -161,12 +161,15 @@ class Predictor:
         return frame[[c for c in frame.columns if c != self.schema.get("target")]]
 
     def _add_reasons(self, answers: list[dict[str, Any]], frame: pd.DataFrame) -> None:
-        found = self.problem.contributions(self.model, frame, self.background, seed=int(self.package["seed"]))
-        for i, answer in enumerate(answers):
-            answer["reasons"] = found.top(i, int(self.package["reasons"]))
-            if found.towards:
-                answer["reasons_for"] = found.towards[i]
-            answer["reasons_unit"] = found.unit
+        told = self.problem.reasons(
+            self.model,
+            frame,
+            self.background,
+            top=int(self.package["reasons"]),
+            seed=int(self.package["seed"]),
+        )
+        for answer, entry in zip(answers, told, strict=True):
+            answer |= entry
 
     def _warm_up(self) -> None:
         """Answer one row, so that the first request does not pay for imports and preparations."""

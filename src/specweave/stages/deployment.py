@@ -234,11 +234,14 @@ def time_predictor(predictor: Predictor, requests: Sequence[Mapping[str, Any]]) 
 
 def _schema(workspace: Workspace) -> dict[str, Any]:
     path = workspace.folder / "data" / "schema.yaml"
-    if path.exists():
-        return load_schema(path)
     dataset = workspace.dataset
     target = dataset.roles.get("target")
-    return make_schema(dataset.frame, dataset.kinds, target if isinstance(target, str) else None)
+    schema = (
+        load_schema(path)
+        if path.exists()
+        else make_schema(dataset.frame, dataset.kinds, target if isinstance(target, str) else None)
+    )
+    return workspace.problem.request_schema(schema, dataset)
 
 
 def _sample(positions: np.ndarray, limit: int, seed: int) -> np.ndarray:

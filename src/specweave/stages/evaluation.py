@@ -319,14 +319,13 @@ def _bands(workspace: Workspace, outcome: pd.DataFrame) -> dict[str, Any]:
         return {}
     roles = workspace.dataset.roles
     without = [str(roles[r]) for r in ("target", "group") if isinstance(roles.get(r), str)]
-    frame = workspace.dataset.frame.iloc[outcome["row"].to_numpy()].reset_index(drop=True)
-    return band_columns(frame, workspace.dataset.kinds, without=without)
+    frame, kinds = workspace.problem.segment_table(workspace.dataset, outcome)
+    return band_columns(frame, kinds, without=without)
 
 
 def _requests(workspace: Workspace) -> pd.DataFrame:
     """Return raw holdout rows as requests carry them."""
-    columns = workspace.problem.request_columns(workspace.dataset)
-    return workspace.dataset.frame.iloc[workspace.split.holdout][columns].reset_index(drop=True)
+    return workspace.problem.requests(workspace.dataset, workspace.split.holdout)
 
 
 def evaluation_findings(record: Mapping[str, Any]) -> list[Finding]:

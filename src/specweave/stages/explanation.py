@@ -310,12 +310,13 @@ def explain_examples(
     positions = outcome["row"].to_numpy()[[e.position for e in picked]]
     frame = dataset.frame.iloc[positions]
     found = problem.contributions(model, frame, background, seed=seed)
+    told = problem.reasons(model, frame, background, top=top, seed=seed, found=found)
     answers = problem.respond(model, frame, decision)
     bases = np.broadcast_to(np.asarray(found.base, dtype=float), len(frame))
     target = dataset.roles.get("target")
     examples = []
     for i, example in enumerate(picked):
-        reasons = found.top(i, top)
+        reasons = told[i]["reasons"]
         base, total = float(bases[i]), float(bases[i] + found.values[i].sum())
         towards = found.towards[i] if found.towards else None
         aim = render_aim(towards, target if isinstance(target, str) else None)
@@ -331,7 +332,8 @@ def explain_examples(
                 "towards": towards,
                 "reasons": reasons,
                 "contributions": found.top(i, min(len(found.names), 12)),
-                "rationale": render_rationale(reasons, unit=found.unit, aim=aim, base=base, total=total),
+                "rationale": told[i].get("rationale")
+                or render_rationale(reasons, unit=found.unit, aim=aim, base=base, total=total),
                 "lime": None if lime is None else lime[: max(top, 6)],
             }
         )

@@ -21,6 +21,7 @@ from specweave.problems.base import Dataset, Split
 from specweave.records import Finding
 from specweave.stages.progress import tell
 from specweave.stages.workspace import Workspace, open_workspace
+from specweave.tables.correlation import correlation_matrix
 from specweave.tables.profile import make_profile
 from specweave.tables.quality import check_quality
 from specweave.tables.schema import make_schema, save_schema
@@ -33,6 +34,7 @@ LOCK = "data/data.lock.yaml"
 EXPERIMENT = "exp-001-eda"
 SUMMARY = "eda-summary.md"
 _WIDE = 400
+_SAMPLE_ROWS, _WIDE_ROWS, _SAMPLE_CELLS = 100, 20, 100_000
 _MOST_NOTES = 20
 
 
@@ -58,7 +60,7 @@ class Exploration:
 
 
 def explore_data(
-    increment: str | None = None, *, sample_rows: int = 100, sample_without: Sequence[str] = ()
+    increment: str | None = None, *, sample_rows: int | None = None, sample_without: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Profile the training data, check its quality, and write down what later rows must look like.
 
@@ -66,8 +68,9 @@ def explore_data(
     ----------
     increment : str, optional
         Id of the increment; the active one by default.
-    sample_rows : int
-        Training rows that ``data/sample.csv`` shows; 0 writes the header only.
+    sample_rows : int, optional
+        Training rows that ``data/sample.csv`` shows; by default 100, of very wide tables fewer (not below
+        20). 0 writes the header only.
     sample_without : sequence of str
         Columns that the sample leaves out (names, addresses: the sample is meant to be committed).
 
@@ -92,6 +95,7 @@ def explore_data(
         sample_rows=sample_rows,
         sample_without=sample_without,
     )
+    found.findings.extend(workspace.problem.check_data(dataset))
     record = _record_of(found, dataset, split)
     _save(workspace.folder, found, record, dataset)
     _track(workspace, found, record)
@@ -109,7 +113,7 @@ def explore(
     *,
     task: str | None = None,
     seed: int = 0,
-    sample_rows: int = 100,
+    sample_rows: int | None = None,
     sample_without: Sequence[str] = (),
 ) -> Exploration:
     """Look at data: types, gaps and ranges on all rows, everything about the target on training rows.
@@ -125,8 +129,14 @@ def explore(
     profile = make_profile(
         dataset.frame, dataset.kinds, target=target, task=task, target_rows=split.train, seed=seed
     )
+    shown = ([str(target)] if target in dataset.kinds else []) + strongest_columns(profile)
+    profile["correlation_matrix"] = correlation_matrix(
+        dataset.frame.iloc[split.train], dataset.kinds, shown, seed=seed
+    )
     findings = check_quality(profile, task=task, folds=max(2, len(split.folds)))
     schema = make_schema(dataset.frame, dataset.kinds, target)
+    if sample_rows is None:
+        sample_rows = min(_SAMPLE_ROWS, max(_WIDE_ROWS, _SAMPLE_CELLS // len(dataset.frame.columns)))
     sample = draw_sample(dataset.frame, split.train, sample_rows, without=sample_without, seed=seed)
     return Exploration(_thinned(profile), findings, schema, sample)
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from specweave.errors import DataError, StageError
 from specweave.files.atomic import write_bytes, write_text
 from specweave.files.store import plain, save_record
 from specweave.files.yamlio import render_yaml
+from specweave.problems.base import Dataset, Split
 from specweave.stages.definitions import HEADER, find_edits, finish, redraft
 from specweave.stages.explore import load_profile, profile_findings
 from specweave.stages.feature_checks import check_features
@@ -66,14 +68,15 @@ def engineer_features(increment: str | None = None) -> dict[str, Any]:
             hint=f"run: sw do {workspace.increment.number} --task T-001",
         )
     leaks = leak_columns(profile_findings(profile))
-    definitions = decide(workspace, leaks)
-    features, matrix = learn(workspace, definitions)
+    dataset, split = workspace.problem.feature_table(workspace.dataset, workspace.split)
+    definitions = decide(workspace, leaks, dataset.frame.iloc[split.train])
+    features, matrix = learn(workspace, definitions, dataset, split)
     definitions = finish(definitions, features)
-    dataset, split = workspace.dataset, workspace.split
-    importance = measure_importance(features, matrix, _target(workspace), seed=workspace.seed)
+    y = _target(workspace, dataset, split)
+    importance = measure_importance(features, matrix, y, seed=workspace.seed)
     importance |= {"dropped_columns": features.dropped_, "dropped_features": features.dropped_features_}
     validation = check_features(dataset, split, features, matrix, leaks)
-    _save(workspace, definitions, features, importance, validation)
+    _save(workspace, dataset, definitions, features, importance, validation)
     _report(definitions, features, validation)
     return {
         "definitions": plain(definitions),
@@ -82,7 +85,7 @@ def engineer_features(increment: str | None = None) -> dict[str, Any]:
     }
 
 
-def decide(workspace: Workspace, leaks: Mapping[str, str]) -> dict[str, Any]:
+def decide(workspace: Workspace, leaks: Mapping[str, str], rows: pd.DataFrame) -> dict[str, Any]:
     """Return the definitions for the data as it is: inferred, leaks dropped, a person's edits kept."""
     fresh = workspace.problem.make_features(workspace.dataset, workspace.spec, workspace.plan, None)
     if not isinstance(fresh, TableFeatures):
@@ -93,7 +96,6 @@ def decide(workspace: Workspace, leaks: Mapping[str, str]) -> dict[str, Any]:
     # What the plan says of a column goes before what T-001 says.
     fresh.set_params(drop={**leaks, **(fresh.drop or {})})
     before = workspace.definitions
-    rows = workspace.dataset.frame.iloc[workspace.split.train]
     try:
         drafted = redraft(fresh, rows, before)
     except DataError as error:
@@ -108,20 +110,23 @@ def decide(workspace: Workspace, leaks: Mapping[str, str]) -> dict[str, Any]:
     return drafted
 
 
-def learn(workspace: Workspace, definitions: Mapping[str, Any]) -> tuple[TableFeatures, np.ndarray]:
+def learn(
+    workspace: Workspace, definitions: Mapping[str, Any], dataset: Dataset, split: Split
+) -> tuple[TableFeatures, np.ndarray]:
     """Fit the feature step that training will use on all training rows; return it with their features."""
-    problem, dataset = workspace.problem, workspace.dataset
     try:
-        features = problem.make_features(dataset, workspace.spec, workspace.plan, definitions)
-        matrix = features.fit_transform(dataset.frame.iloc[workspace.split.train], _target(workspace))
+        features = workspace.problem.make_features(
+            workspace.dataset, workspace.spec, workspace.plan, definitions
+        )
+        matrix = features.fit_transform(dataset.frame.iloc[split.train], _target(workspace, dataset, split))
     except DataError as error:
         raise _at_definitions(workspace, error) from error
     return features, np.asarray(matrix, dtype=np.float64)
 
 
-def _target(workspace: Workspace) -> np.ndarray:
+def _target(workspace: Workspace, dataset: Dataset, split: Split) -> np.ndarray:
     encode = getattr(workspace.problem, "encode")  # noqa: B009 (tables only; `decide` made sure of it)
-    y: np.ndarray = np.asarray(encode(workspace.dataset))[workspace.split.train]
+    y: np.ndarray = np.asarray(encode(dataset))[split.train]
     return y
 
 
@@ -136,12 +141,13 @@ def _at_definitions(workspace: Workspace, error: DataError) -> DataError:
 
 def _save(
     workspace: Workspace,
+    dataset: Dataset,
     definitions: Mapping[str, Any],
     features: TableFeatures,
     importance: Mapping[str, Any],
     validation: Mapping[str, Any],
 ) -> None:
-    folder, dataset = workspace.folder, workspace.dataset
+    folder = workspace.folder
     content = plain({"kind": "feature-definitions", "schema": 1, **definitions})
     write_text(folder / DEFINITIONS, HEADER + render_yaml(content))
     write_bytes(folder / TRANSFORMER, pickle.dumps(features, protocol=5))

@@ -58,7 +58,8 @@ def predict_holdout(workspace: Workspace, record: ExperimentRecord, now: Callabl
     outcome = load_predictions(record, "holdout")
     if outcome is not None:
         outcome = outcome.drop(columns="part")
-    if outcome is None or set(outcome["row"]) != set(split.holdout.tolist()):
+    wanted = set(problem.outcome_rows(dataset, split.holdout).tolist())
+    if outcome is None or set(outcome["row"]) != wanted:
         model = load_trained(record)
         # Noted before it is read, so that no reading goes without its line.
         _note_reading(workspace, record, now)
