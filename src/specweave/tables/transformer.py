@@ -16,8 +16,9 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from specweave.errors import DataError, did_you_mean
-from specweave.tables.encoders import BooleanBlock, Dates, Encoder, NumberBlock, OneHot, TargetBlock, Text
+from specweave.tables.encoders import BooleanBlock, Dates, Encoder, NumberBlock, Text
 from specweave.tables.kinds import ColumnKind, as_kind, infer_kinds
+from specweave.tables.level_encoders import OneHot, TargetBlock
 from specweave.tables.screening import find_repeats, rank_features
 from specweave.tables.values import Floats, levels_of, to_booleans
 
