@@ -83,7 +83,9 @@ def main() -> None:
         found.append((ours, peer))
         print(f"seed {seed}: specweave {ours:.4f} ({name}), logistic regression {peer:.4f}", flush=True)
     mean = np.mean(found, axis=0)
-    print(f"mean of {options.seeds}: specweave {mean[0]:.4f}, logistic regression {mean[1]:.4f}, ratio {mean[0] / mean[1]:.4f}")
+    print(
+        f"mean of {options.seeds}: specweave {mean[0]:.4f}, logistic regression {mean[1]:.4f}, ratio {mean[0] / mean[1]:.4f}"
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ def main() -> None:
         middle = statistics.median(values)
         print(f"{name:<18} {middle:7.1f} ms   {middle / floor:5.2f}x")
     probe = "import sys, specweave, specweave.cli.main; print([m for m in ('numpy', 'pandas', 'rich', 'msgspec') if m in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.strip()
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], check=True, capture_output=True, text=True
+    ).stdout.strip()
     print(f"heavy modules loaded by sw --help: {loaded}")
 
 

@@ -22,6 +22,7 @@ from specweave.stages.training import FINAL, Fit, Shared, finish, fit_once, inpu
 from specweave.stages.workspace import Workspace, open_workspace
 
 JOURNAL = "optuna-journal.log"
+TRIALS_PER_PARAMETER = 12
 
 
 def tune_best(
@@ -105,6 +106,8 @@ def tune_one(
     if known:
         tell("experiment", f"{known.id}: already done, kept", name=name, status="kept")
         return known
+    # A space of one or two parameters is searched through long before the plan's trials are used up.
+    trials = min(trials, TRIALS_PER_PARAMETER * len(experiment.search))
     run = workspace.store.create(
         name, task="T-005", inputs=inputs, seed=workspace.seed, resume=True, increment=workspace.increment.id,
         data_sha256=workspace.dataset.source.sha256,
@@ -177,7 +180,7 @@ def _search(
         return float(sum(values) / len(values))
 
     def after(study: Any, trial: Any) -> None:
-        if trial.value is None:
+        if trial.state != optuna.trial.TrialState.COMPLETE:  # a pruned one saw only some of the folds
             kept.pop(trial.number, None)
             return
         for other in [n for n in kept if n != study.best_trial.number]:
