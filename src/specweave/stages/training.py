@@ -62,6 +62,15 @@ class Progress:
     run: Run
     fits: dict[int, Fit] = field(default_factory=dict)
     failed: bool = False
+    scores: dict[int, float] = field(default_factory=dict)
+    logged: int = 0
+
+    def log_in_order(self, name: str, fold: int, value: float) -> None:
+        """Log a fold's score when those before it are there; workers finish in any order."""
+        self.scores[fold] = value
+        while self.logged in self.scores:
+            self.run.log_metric(name, self.scores[self.logged], step=self.logged + 1)
+            self.logged += 1
 
 
 def fit_once(item: tuple[ModelExperiment, int], shared: Shared) -> Fit:
@@ -208,7 +217,7 @@ def _take(workspace: Workspace, progress: Progress, fold: int, result: TaskResul
         ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
         value = _measured(workspace, ref, fit.outcome, {})
         if value is not None:
-            run.log_metric(ref.key, value, step=fold + 1)
+            progress.log_in_order(ref.key, fold, value)
         shown = f"{ref.key} {value:.4g}" if value is not None else "done"
         tell("fold", f"{name}: fold {fold + 1}/{n_folds}, {shown}, {fit.seconds:.1f} s", name=name, fold=fold + 1,
              folds=n_folds, metric=ref.key, value=value, seconds=fit.seconds)  # fmt: skip
@@ -227,11 +236,13 @@ def finish(workspace: Workspace, run: Run, folds: Sequence[Fit], final: Fit) -> 
     problem, spec, plan = workspace.problem, workspace.spec, workspace.plan
     outcome = pd.concat([f.outcome for f in folds if f.outcome is not None], ignore_index=True)
     outcome.insert(1, "part", "oof")
-    save_predictions(run, outcome)
     decision = problem.decide(outcome, workspace.dataset, spec, plan)
+    outcome = problem.complete(outcome, decision)
+    save_predictions(run, outcome)
+    parts = [part for _, part in outcome.groupby("fold", sort=True)]
     metrics: dict[str, float] = {}
     for ref in problem.metrics(spec, plan):
-        values = [_measured(workspace, ref, f.outcome, decision) for f in folds if f.outcome is not None]
+        values = [_measured(workspace, ref, part, decision) for part in parts]
         known = [v for v in values if v is not None]
         if known:
             metrics[f"cv_{ref.key}"] = float(np.mean(known))
