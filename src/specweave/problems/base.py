@@ -259,6 +259,14 @@ class Problem(ABC):
         """
 
     @classmethod
+    def infer_roles(
+        cls, request: str, frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], roles: Mapping[str, Any]
+    ) -> list[Choice]:
+        """Return what this type alone reads from a request and a table, laid over `roles` before the spec is
+        drafted: the column of a role (series, user, item) or a fact (horizon), each with its reason."""
+        return []
+
+    @classmethod
     @abstractmethod
     def draft_spec(
         cls, request: str, profile: Mapping[str, Any] | None, roles: Mapping[str, Any]
@@ -301,6 +309,10 @@ class Problem(ABC):
         """Return what is known of each row of `outcome`, in its order, with the kinds of these columns:
         segments are cut by it."""
         return dataset.frame.iloc[outcome["row"].to_numpy()].reset_index(drop=True), dict(dataset.kinds)
+
+    def data_tables(self, dataset: Dataset, split: Split) -> list[Table]:
+        """Return what only this type measures of its training data, for the quality report."""
+        return []
 
     def check_data(self, dataset: Dataset) -> list[Finding]:
         """Return doubts about the data that only this type has (cold users, gaps in a series ...)."""
@@ -352,12 +364,30 @@ class Problem(ABC):
         It is what ``predictions.parquet`` stores and what every metric is computed from.
         """
 
+    def combinations(
+        self,
+        experiments: Sequence[ModelExperiment],
+        scores: Mapping[str, float],
+        plan: Plan,
+        *,
+        higher_is_better: bool,
+    ) -> list[ModelExperiment]:
+        """Return further candidates made of those that were trained, given their scores on validation folds."""
+        return []
+
     @abstractmethod
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Learn what turns predictions into decisions from out-of-fold outcomes only (a threshold ...).
 
         The mapping is plain JSON and goes into the model's metadata.
         """
+
+    def complete(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> pd.DataFrame:
+        """Return an outcome table with what follows from the decision (bounds of an interval), as it is stored.
+
+        Out-of-fold rows (those with a column ``fold``) must get it without their own fold's help.
+        """
+        return outcome
 
     # -- measuring ---------------------------------------------------------------------------------
 
@@ -389,8 +419,18 @@ class Problem(ABC):
         """Return doubts about the results of this type (calibration off, residual pattern ...)."""
         return []
 
+    def diagnose(self, model: Any, dataset: Dataset, rows: np.ndarray) -> tuple[list[Table], list[Finding]]:
+        """Return what the chosen model's own residuals on its training rows tell, as tables and doubts."""
+        return [], []
+
     def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
         """Return the pictures of an evaluation."""
+        return []
+
+    def path_figures(
+        self, earlier: pd.DataFrame, outcome: pd.DataFrame, decision: Mapping[str, Any]
+    ) -> list[Figure]:
+        """Return pictures that show the holdout after what came before: `earlier` holds the out-of-fold rows."""
         return []
 
     def data_figures(self, dataset: Dataset) -> list[Figure]:
@@ -447,6 +487,30 @@ class Problem(ABC):
     def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         """Return the answers of `respond` that belong to stored outcomes, or None where they say too little."""
         return None
+
+    def continue_from(
+        self, model: Any, history: pd.DataFrame, horizon: int | None
+    ) -> tuple[Any, pd.DataFrame]:
+        """Return (the model brought up to the end of `history`, the rows of the next steps to answer).
+
+        Parameters
+        ----------
+        history : DataFrame
+            Raw rows in the columns of the training data, the target included; rows after a series' last
+            known target carry what is known ahead.
+        horizon : int, optional
+            Steps; the model's own by default.
+
+        Raises
+        ------
+        DataError
+            If the type answers rows and knows no horizon.
+        """
+        from specweave.errors import DataError
+
+        raise DataError(
+            "this model answers rows; it has no horizon", hint="name a file of rows: sw predict ID rows.csv"
+        )
 
     @abstractmethod
     def request_columns(self, dataset: Dataset) -> list[str]:

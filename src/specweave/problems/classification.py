@@ -307,9 +307,9 @@ class Classification(TabularProblem):
         """Return the log loss of each row."""
         labels = [c[2:] for c in outcome.columns if c.startswith("p:")]
         proba = outcome[[f"p:{label}" for label in labels]].to_numpy()
-        codes = pd.Index(labels).get_indexer(outcome["truth"].astype(str))
+        codes = pd.Index(labels).get_indexer(pd.Index(outcome["truth"].astype(str)))
         of_truth = np.where(codes >= 0, proba[np.arange(len(outcome)), np.maximum(codes, 0)], 0.0)
-        return -np.log(np.clip(of_truth, 1e-15, 1.0))
+        return np.asarray(-np.log(np.clip(of_truth, 1e-15, 1.0)))
 
     def breakdowns(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Table]:
         """Return the confusion matrix and precision, recall, F1 of each class."""
@@ -358,7 +358,8 @@ class Classification(TabularProblem):
         if positive is not None and threshold is not None and len(labels) == 2:
             negative = next(label for label in labels if label != positive)
             return np.where(outcome[f"p:{positive}"].to_numpy() >= threshold, positive, negative)
-        return np.asarray(labels)[outcome[[f"p:{label}" for label in labels]].to_numpy().argmax(axis=1)]
+        most = outcome[[f"p:{label}" for label in labels]].to_numpy().argmax(axis=1)
+        return np.asarray(np.asarray(labels)[most])
 
     def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
         """Say so where a class is never decided."""
@@ -449,7 +450,7 @@ class RuleClassifier:
             )
         if answer.dtype.kind == "f" and len(self.labels_) == 2:
             return np.column_stack([1 - answer, answer])
-        codes = pd.Index(self.labels_).get_indexer(_labels(pd.Series(answer)))
+        codes = pd.Index(self.labels_).get_indexer(pd.Index(_labels(pd.Series(answer))))
         if (codes < 0).any():
             raise DataError(
                 f"the rule '{self.rule.__name__}' returned a label that the target does not hold",
@@ -522,9 +523,8 @@ def _operating_points(score: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, .
 
 
 def _f1(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
-    return np.divide(
-        2 * precision * recall, precision + recall, out=np.zeros_like(precision), where=precision + recall > 0
-    )
+    both = precision + recall
+    return np.asarray(np.divide(2 * precision * recall, both, out=np.zeros_like(precision), where=both > 0))
 
 
 def _proba_of(estimator: Any, X: np.ndarray) -> np.ndarray:

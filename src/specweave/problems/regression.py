@@ -220,7 +220,7 @@ class Regression(TabularProblem):
 
         Source: Barber et al. 2021, "Predictive inference with the jackknife+" (CV+ in its simple form).
         """
-        residuals = np.sort(np.abs(outcome["truth"] - outcome["prediction"]).to_numpy())
+        residuals = np.sort((outcome["truth"] - outcome["prediction"]).abs().to_numpy())
         rank = min(len(residuals) - 1, int(np.ceil((len(residuals) + 1) * _LEVEL)) - 1)
         return {"interval": {"level": _LEVEL, "half_width": float(residuals[rank])},
                 "rule": f"{_LEVEL:.0%} of validation residuals lie within this half width"}  # fmt: skip

@@ -173,6 +173,7 @@ def _search(
         for i in range(len(workspace.split.folds)):
             fit = fit_once((experiment.with_params(params), i), shared)
             fits.append(fit)
+            assert fit.outcome is not None  # every fold has one; only the final fit has none
             values.append(workspace.problem.measure(ref, fit.outcome, {}))
             trial.report(sum(values) / len(values), i)
             if trial.should_prune():

@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_text
 
 
-class _SingleFeature(BaseEstimator):
+class _SingleFeature(BaseEstimator):  # type: ignore[misc]
     """Choose the best single feature by cross-validation and fit a small tree on it.
 
     Parameters

@@ -208,4 +208,5 @@ def _period_start(last: Any, period: tuple[int, str]) -> Any:
         )
     if unit == "quarter":
         amount, unit = amount * 3, "month"
-    return last - pd.DateOffset(**{_OFFSETS[unit]: amount})
+    offsets: dict[str, Any] = {_OFFSETS[unit]: amount}
+    return last - pd.DateOffset(**offsets)
