@@ -136,6 +136,13 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
     roles: dict[str, Any] = {"target": target, "identifiers": identifiers, "time": time, "columns": columns}
     cls, reason = infer_problem(request.text, frame, roles, request.problem)
     reasons.append(("Problem type", reason))
+    for choice in cls.infer_roles(request.text, frame, kinds, roles):
+        roles[choice.key] = choice.value
+        if choice.reason:
+            reasons.append((choice.key.replace("_", " ").capitalize(), choice.reason))
+    keys = [f"`{name}`" for name in roles["identifiers"]]
+    reasons = [(k, r) for k, r in reasons if k != "Identifier" or r.partition(":")[0] in keys]
+    target = roles["target"]
     profile = make_profile(frame, kinds, target=target)
     findings = check_quality(profile)
     profile["drop"] = leak_columns(findings)

@@ -45,11 +45,13 @@ def publish_evaluation_report(folder: Path) -> list[Path]:
     spec = load_spec(folder / "spec.md")
     problem = problem_for(spec.problem_type, where=spec.at("Problem type"))
     experiment = ExperimentStore(folder / "experiments").get(record["experiment"])
-    outcome = load_predictions(experiment, "holdout")
+    outcome, earlier = (load_predictions(experiment, part) for part in ("holdout", "oof"))
     figures: list[Figure] = []
     if outcome is not None:
         try:
             figures = problem.figures(outcome, record["decision"])
+            if earlier is not None:
+                figures += problem.path_figures(earlier, outcome, record["decision"])
         except DataError:
             # Rows on which nothing can be drawn; the numbers still stand.
             figures = []

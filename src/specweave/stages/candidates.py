@@ -134,11 +134,39 @@ def run_experiments(
         jobs=jobs,
         deadline=_deadline(budget),
     )
+    records += _train_combinations(workspace, experiments, records, engine, jobs, _deadline(budget))
     if experiments and not any(r.status == "completed" for r in records):
         reasons = "; ".join(f"{r.id}: {r.last_note()}" for r in records)
         raise StageError(f"no candidate could be trained: {reasons}", where=workspace.increment.id,
                          hint="see logs/ in the experiments' folders")  # fmt: skip
     return ExperimentResults(workspace, records, write_comparison(workspace))
+
+
+def _train_combinations(
+    workspace: Workspace,
+    experiments: Sequence[ModelExperiment],
+    records: Sequence[ExperimentRecord],
+    engine: str | None,
+    jobs: int | None,
+    deadline: float | None,
+) -> list[ExperimentRecord]:
+    """Train what the problem type makes of the candidates that came out best."""
+    from specweave.metrics.base import find_metric
+
+    ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
+    scores = {
+        e.name: float(r.metrics[f"cv_{ref.key}"])
+        for e, r in zip(experiments, records, strict=True)
+        if r.status == "completed" and f"cv_{ref.key}" in r.metrics
+    }
+    more = workspace.problem.combinations(
+        experiments, scores, workspace.plan, higher_is_better=find_metric(ref.name).higher_is_better
+    )
+    if not more:
+        return []
+    return train_experiments(
+        workspace, more, task="T-004", role="candidate", engine=engine, jobs=jobs, deadline=deadline
+    )
 
 
 def _save_elsewhere(workspace: Workspace, folder: Path) -> None:

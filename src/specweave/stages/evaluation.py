@@ -132,6 +132,7 @@ def _evaluation(
     size = int(best.record.get_artifact(MODEL).stat().st_size)
     seconds = best.record.metrics.get("train_seconds")
     comparisons = _comparisons(workspace, best, everyone, ref, n_resamples)
+    own_tables, own_doubts = problem.diagnose(model, dataset, workspace.split.train)
     segments = (
         measure_segments(problem, ref, best.outcome, best.decision, bands, best.units, seed=seed)
         if bands
@@ -139,6 +140,7 @@ def _evaluation(
     )
     findings = [
         *problem.check(best.outcome, best.decision, dataset),
+        *own_doubts,
         *doubts.check_evaluation(ref, gap, comparisons, segments, measured.metrics, len(best.outcome)),
     ]
     return {
@@ -160,7 +162,7 @@ def _evaluation(
         "comparisons": comparisons,
         "tables": [
             {"title": t.title, "columns": t.columns, "rows": t.rows, "note": t.note}
-            for t in problem.breakdowns(best.outcome, best.decision)
+            for t in [*problem.breakdowns(best.outcome, best.decision), *own_tables]
         ],
         "segments": segments,
         "errors": {

@@ -97,6 +97,9 @@ def explore_data(
     )
     found.findings.extend(workspace.problem.check_data(dataset))
     record = _record_of(found, dataset, split)
+    tables = workspace.problem.data_tables(dataset, split)
+    if tables:
+        record["tables"] = plain([asdict(table) for table in tables])
     _save(workspace.folder, found, record, dataset)
     _track(workspace, found, record)
     grave = [f for f in found.findings if f.severity == "error"]
@@ -133,7 +136,12 @@ def explore(
     profile["correlation_matrix"] = correlation_matrix(
         dataset.frame.iloc[split.train], dataset.kinds, shown, seed=seed
     )
-    findings = check_quality(profile, task=task, folds=max(2, len(split.folds)))
+    findings = [
+        f
+        for f in check_quality(profile, task=task, folds=max(2, len(split.folds)))
+        # That a column holds dates is no news where it is the declared time.
+        if not (f.code == "SW215" and f.severity == "info" and f.where == dataset.roles.get("time"))
+    ]
     schema = make_schema(dataset.frame, dataset.kinds, target)
     if sample_rows is None:
         sample_rows = min(_SAMPLE_ROWS, max(_WIDE_ROWS, _SAMPLE_CELLS // len(dataset.frame.columns)))

@@ -64,6 +64,7 @@ def predict_holdout(workspace: Workspace, record: ExperimentRecord, now: Callabl
         # Noted before it is read, so that no reading goes without its line.
         _note_reading(workspace, record, now)
         outcome = problem.predict(model, dataset, split.holdout)
+        outcome = problem.complete(outcome, problem.decide(oof, dataset, workspace.spec, workspace.plan))
         fresh = outcome.copy()
         fresh.insert(1, "part", "holdout")
         save_predictions(record, pd.concat([oof, fresh], ignore_index=True))
