@@ -1,0 +1,71 @@
+"""Several forecasts as one: their mean or median.
+
+Reads: panels. Writes: nothing. Never: weighs its members by errors that it was not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specweave.errors import DataError
+from specweave.forecasters.base import Fitted, Forecaster, Memo
+from specweave.forecasters.panel import Panel
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass
+class CombinedFitted(Fitted):
+    """Fitted members."""
+
+    recipe: Combination
+    panel: Panel
+    horizon: int
+    members: list[Fitted]
+
+    def predict(self, ids: Any, steps: Any, known: Floats | None = None) -> Floats:
+        """Return the members' mean or median."""
+        told = np.vstack([m.predict(ids, steps, known) for m in self.members])
+        combine = np.median if self.recipe.how == "median" else np.mean
+        return np.asarray(combine(told, axis=0), dtype=np.float64)
+
+    def update(self, panel: Panel) -> CombinedFitted:
+        """Update every member."""
+        return CombinedFitted(self.recipe, panel, self.horizon, [m.update(panel) for m in self.members])
+
+
+class Combination(Forecaster):
+    """The mean or median of several forecasters.
+
+    Parameters
+    ----------
+    members : sequence of mapping
+        ``{"name": ..., "params": {...}}``: names of `known`.
+    how : {"median", "mean"}
+    """
+
+    label = "combination"
+    uses_known = True
+
+    def __init__(self, members: Sequence[Any], how: str = "median") -> None:
+        self.members = [dict(m) if isinstance(m, Mapping) else {"name": str(m)} for m in members]
+        self.how = how
+        if how not in ("median", "mean"):
+            raise DataError(f"a combination is a mean or a median, not '{how}'", hint="write how: median")
+        if not self.members:
+            raise DataError("a combination needs members", hint="write members: [ets, theta]")
+
+    def fit(
+        self, panel: Panel, horizon: int, *, seed: int = 0, threads: int = 1, memo: Memo | None = None
+    ) -> CombinedFitted:
+        """Fit every member."""
+        from specweave.forecasters.catalogue import make_forecaster
+
+        members = [make_forecaster(str(m["name"]), m.get("params") or {}) for m in self.members]
+        fitted = [m.fit(panel, horizon, seed=seed, threads=threads, memo=memo) for m in members]
+        return CombinedFitted(self, panel, horizon, fitted)

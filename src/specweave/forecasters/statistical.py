@@ -1,0 +1,139 @@
+"""ETS, optimised Theta, complex smoothing and ARIMA by statsforecast, one series at a time.
+
+Reads: panels. Writes: nothing. Never: is imported for anything but work; needs the ``forecast`` extra.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from specweave.errors import MissingExtraError
+from specweave.forecasters.base import LocalForecaster
+from specweave.forecasters.panel import Series
+from specweave.forecasters.simple import is_seasonal, seasonal_indices
+
+Floats = npt.NDArray[np.float64]
+
+
+def statsforecast_models() -> Any:
+    """Return ``statsforecast.models``.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        return importlib.import_module("statsforecast.models")
+    except ImportError as error:
+        raise MissingExtraError.for_package("statsforecast", "forecast", "this forecaster") from error
+
+
+def has_statsforecast() -> bool:
+    """Return whether statsforecast is installed, without importing it."""
+    return importlib.util.find_spec("statsforecast") is not None
+
+
+class StatisticalForecaster(LocalForecaster):
+    """Base of the models that statsforecast fits.
+
+    Parameters
+    ----------
+    window : int, optional
+        Only the last values are used; by default ten seasons, at least 400: older values cost time and
+        tell little of the next ones.
+    """
+
+    # Seasons longer than this are taken out beforehand, since the model cannot hold or afford them.
+    longest_season: ClassVar[int] = 10_000
+
+    def __init__(self, window: int | None = None) -> None:
+        self.window = window
+
+    @abstractmethod
+    def model(self, season: int) -> Any:
+        """Return the unfitted statsforecast model."""
+
+    def path(self, y: Floats, season: int, steps: int) -> Floats:
+        """Fit to the window and return the path."""
+        y, season, indices = self._prepared(y, season)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            found = self.model(season).forecast(y=y / np.resize(indices, len(y)), h=steps)["mean"]
+        ahead = indices[(len(y) + np.arange(steps)) % len(indices)]
+        return np.asarray(found * ahead, dtype=np.float64)
+
+    def one_step_errors(self, one: Series, season: int) -> Floats | None:
+        """Return the model's own one-step errors inside the window."""
+        if len(one) < 8 or np.all(one.values == one.values[0]):
+            return None
+        y, season, indices = self._prepared(one.values, season)
+        scale = np.resize(indices, len(y))
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            told = self.model(season).forecast(y=y / scale, h=1, fitted=True).get("fitted")
+        if told is None:
+            return None
+        errors = y - np.asarray(told, dtype=np.float64) * scale
+        return np.asarray(errors[np.isfinite(errors)], dtype=np.float64)
+
+    def _prepared(self, y: Floats, season: int) -> tuple[Floats, int, Floats]:
+        """Return (window, season for the model, multiplicative indices of a season taken out)."""
+        length = self.window or max(400, 10 * season)
+        y = np.ascontiguousarray(y[-length:], dtype=np.float64)
+        if season <= self.longest_season:
+            return y, season, np.ones(1)
+        if np.all(y > 0) and is_seasonal(y, season):
+            indices = seasonal_indices(y, season, multiplicative=True)
+            if np.all(indices > 0):
+                return y, 1, indices
+        return y, 1, np.ones(1)
+
+
+class AutoETS(StatisticalForecaster):
+    """Exponential smoothing with error, trend and season chosen by AICc; long seasons are taken out first."""
+
+    label = "ETS"
+    longest_season = 24
+
+    def model(self, season: int) -> Any:
+        """Return statsforecast's AutoETS."""
+        return statsforecast_models().AutoETS(season_length=season)
+
+
+class OptimizedTheta(StatisticalForecaster):
+    """Dynamic optimised Theta."""
+
+    label = "Theta"
+
+    def model(self, season: int) -> Any:
+        """Return statsforecast's DynamicOptimizedTheta."""
+        return statsforecast_models().DynamicOptimizedTheta(season_length=season)
+
+
+class AutoCES(StatisticalForecaster):
+    """Complex exponential smoothing."""
+
+    label = "CES"
+
+    def model(self, season: int) -> Any:
+        """Return statsforecast's AutoCES."""
+        return statsforecast_models().AutoCES(season_length=season)
+
+
+class AutoARIMA(StatisticalForecaster):
+    """ARIMA with orders chosen by AICc: dear; seasons longer than 12 are taken out first."""
+
+    label = "ARIMA"
+    longest_season = 12
+
+    def model(self, season: int) -> Any:
+        """Return statsforecast's AutoARIMA."""
+        return statsforecast_models().AutoARIMA(season_length=season)
