@@ -68,7 +68,7 @@ _SCALE = {
 _MONEY = ("$", "€", "£", "usd", "eur", "gbp")
 # First letters of a written unit -> its short name; the first that fits counts.
 _SHORT = (
-    ("percent", "%"), ("milli", "ms"), ("micro", "us"), ("µs", "us"), ("min", "min"), ("hour", "h"), ("day", "day"),
+    ("percent", "%"), ("milli", "ms"), ("micro", "us"), ("μs", "us"), ("min", "min"), ("hour", "h"), ("day", "day"),
     ("byte", "byte"), ("req", "req/sec"), ("row", "req/sec"), ("rps", "req/sec"), ("qps", "req/sec"), ("/s", "req/sec"),
     ("sec", "s"),
 )  # fmt: skip
@@ -297,7 +297,7 @@ def _value(text: str, metric: MetricDef, whole: str, at: str | None) -> float:
 
 
 def _short_unit(written: str) -> str:
-    low = re.sub(r"\s+", " ", written.casefold())
+    low = re.sub(r"\s+", " ", written.casefold())  # casefold makes the micro sign a Greek mu
     return next((short for start, short in _SHORT if low.startswith(start)), low)
 
 
