@@ -22,7 +22,7 @@ from specweave.increments.project import Increment
 from specweave.increments.spec import Spec, load_spec
 from specweave.increments.tasks import load_tasks
 from specweave.increments.waivers import Waiver, load_waivers, waiver_name
-from specweave.metrics.base import find_metric
+from specweave.metrics.base import parse_metric_ref
 from specweave.pipeline.documents import RESULTS_BLOCK, render_result_rows
 from specweave.pipeline.lock import Lock, load_lock
 from specweave.pipeline.staleness import TaskState, missing_evidence, task_states
@@ -30,6 +30,7 @@ from specweave.pipeline.verdicts import Evidence, Verdict, judge
 from specweave.problems.base import problem_for
 from specweave.records import Metric
 from specweave.stages.evaluation import load_evaluation
+from specweave.stages.numbers import short_number
 from specweave.stages.workspace import workspace_of
 
 AMENDMENTS_BLOCK = "amendments"
@@ -256,15 +257,15 @@ def describe(verdict: Verdict) -> dict[str, str]:
 def value_text(metric: Metric) -> str:
     """Return a value with its interval for people: ``0.846 [0.825, 0.866], 95% of n = 1409``."""
     unit = f" {metric.unit}" if metric.unit and metric.unit != "%" else metric.unit
-    text = f"{metric.value:.4g}{unit}"
+    text = f"{short_number(metric.value)}{unit}"
     if metric.low is not None and metric.high is not None:
-        text += f" [{metric.low:.4g}, {metric.high:.4g}]"
+        text += f" [{short_number(metric.low)}, {short_number(metric.high)}]"
     return text + (f", n = {metric.n}" if metric.n else "")
 
 
 def metric_label(name: str) -> str:
     """Return a metric's name as people write it."""
     try:
-        return find_metric(name).label
+        return parse_metric_ref(name).label
     except LookupError:
         return name

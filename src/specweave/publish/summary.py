@@ -18,6 +18,7 @@ from specweave.increments.spec import load_spec
 from specweave.metrics.base import find_metric, parse_metric_ref
 from specweave.pipeline.validation import Validation, describe, metric_label, value_text
 from specweave.pipeline.verdicts import Verdict, metric_from
+from specweave.stages.numbers import short_number
 
 
 def render_summary(increment: Increment, found: Validation) -> str:
@@ -117,7 +118,8 @@ def _readiness(increment: Increment, found: Validation, evaluation: Mapping[str,
         if ref is not None and _operational(ref.name) and verdict.metric is not None:
             target = verdict.criterion.text.partition(":")[2].strip() or verdict.criterion.text
             mark = "✅" if not verdict.blocks else "❌"
-            value = f"{verdict.metric.value:.4g}{verdict.metric.unit if verdict.metric.unit in ('ms', 's', '%') else ' ' + verdict.metric.unit}"
+            unit = verdict.metric.unit
+            value = short_number(verdict.metric.value) + (unit if unit in ("ms", "s", "%") else f" {unit}")
             lines.append(
                 f"- {mark} {_readable(ref.name)}: {value} (target: {target}) ([measured](reports/evaluation.json))"
             )
