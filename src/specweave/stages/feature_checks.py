@@ -20,7 +20,7 @@ from specweave.tables.values import to_numbers
 
 _PARITY_ROWS = 20
 _NEW_SHARE = 0.01
-_REPEATED = 0.01
+_REPEATED = 0.05
 _MOST_DRIFT = 50
 
 
