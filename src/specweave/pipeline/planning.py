@@ -185,10 +185,10 @@ def spec_fields(project: Project, request: Request, drafted: Drafted) -> dict[st
     roles = drafted.roles
     target = roles.get("target")
     problem: dict[str, str] = {"Problem type": own["problem"].get("Problem type", drafted.problem.types[0])}
-    if request.problem and any(request.problem.casefold() == t.casefold() for t in drafted.problem.types):
-        problem["Problem type"] = next(
-            t for t in drafted.problem.types if t.casefold() == request.problem.casefold()
-        )
+    # The type's plain name ("classification") leaves the exact spelling to what the data says.
+    if request.problem and request.problem.casefold() != drafted.problem.name:
+        asked = next((t for t in drafted.problem.types if t.casefold() == request.problem.casefold()), None)
+        problem["Problem type"] = asked or problem["Problem type"]
     problem["Input"] = _input_text(drafted)
     problem |= {k: v for k, v in own["problem"].items() if k not in problem}
     if request.metrics:

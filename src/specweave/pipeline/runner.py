@@ -324,7 +324,7 @@ def _end_child(child: subprocess.Popen[str]) -> None:
     if child.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             child.stdin.close()
-    for wait in (10, 10):
+    for wait in (5, 5):
         try:
             child.wait(wait)
             return
