@@ -124,7 +124,10 @@ def all_criteria(increment: Increment, spec: Spec) -> list[Criterion]:
         document = Document(read_text(increment.tests_path), f"{increment.id}/tests.md")
         document.check_no_conflict()
         section = document.find_section("More criteria")
+        ours = document.managed_block(AMENDMENTS_BLOCK)
         for bullet in document.bullets(section) if section else []:
+            if ours and ours[1] <= bullet.line <= ours[2]:
+                continue
             key, value = bullet.key, bullet.text.partition(":")[2].strip() if bullet.key else bullet.text
             named = f"{key}: " if key else ""
             for criterion in parse_criteria(value, key=key, where=document.where, line=bullet.line):
@@ -233,7 +236,9 @@ def write_results(increment: Increment, found: Validation) -> None:
     if found.amendments or document.managed_block(AMENDMENTS_BLOCK):
         body = "\n".join(f"- {line}" for line in found.amendments) or "none"
         document = document.with_managed_block(
-            AMENDMENTS_BLOCK, f"Changed after the first candidate was trained:\n\n{body}"
+            AMENDMENTS_BLOCK,
+            f"Changed after the first candidate was trained:\n\n{body}",
+            before=document.find_section("More criteria"),
         )
     if document.text != text:
         write_text(path, document.text)
