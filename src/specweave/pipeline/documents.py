@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from specweave.files.documents import Document
+from specweave.files.store import read_text
 from specweave.files.yamlio import render_yaml
 from specweave.increments.criteria import Criterion
 from specweave.increments.project import Increment
@@ -20,6 +22,7 @@ from specweave.problems.base import Choice
 from specweave.records import Finding
 
 RESULTS_BLOCK = "results"
+DOUBTS = "Doubts about the data"
 
 
 def title_of(increment: Increment) -> str:
@@ -72,7 +75,7 @@ def render_plan(
         lines += [f"- {key}: {'; '.join(told)}" for key, told in merged.items()] + [""]
     findings: list[Finding] = [f for f in (profile or {}).get("findings", []) if f.severity != "info"]
     if findings:
-        lines += ["## Doubts about the data", ""]
+        lines += [f"## {DOUBTS}", ""]
         lines += [
             f"- {f.code} {f.where + ': ' if f.where else ''}{f.message}"
             + (f" ({f.advice})" if f.advice else "")
@@ -84,6 +87,13 @@ def render_plan(
     lines += ["", "## Pipeline", "", "```yaml", render_yaml(config).rstrip("\n"), "```", ""]
     lines += ["## Stages", "", *_stages(), ""]
     return "\n".join(lines)
+
+
+def planned_doubts(increment: Increment) -> list[str]:
+    """Return what plan.md says is doubtful about the data, one line each."""
+    document = Document(read_text(increment.plan_path), f"{increment.id}/plan.md")
+    section = document.find_section(DOUBTS)
+    return [b.text for b in document.bullets(section)] if section else []
 
 
 def _stages() -> list[str]:

@@ -135,6 +135,7 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
             reasons.append(("Identifier", f"`{name}`: {kind.reason}; it says nothing about new rows"))
     roles: dict[str, Any] = {"target": target, "identifiers": identifiers, "time": time, "columns": columns}
     cls, reason = infer_problem(request.text, frame, roles, request.problem)
+    cls().check_planned(frame, roles, str(request.data))
     reasons.append(("Problem type", reason))
     for choice in cls.infer_roles(request.text, frame, kinds, roles):
         roles[choice.key] = choice.value
@@ -147,6 +148,7 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
     findings = check_quality(profile)
     profile["drop"] = leak_columns(findings)
     profile["findings"] = findings
+    roles["frame"] = frame
     roles["target_values"] = dict((profile.get("target") or {}).get("classes", {}))
     return Drafted(cls, roles, profile, reasons)
 
@@ -202,7 +204,8 @@ def spec_fields(project: Project, request: Request, drafted: Drafted) -> dict[st
         data.pop("Target")
     data["Identifier"] = ", ".join(roles.get("identifiers") or []) or "none"
     data["Time column"] = roles.get("time") or "none"
-    data |= {k: str(v) for k, v in own["data"].items()}
+    data |= {k: str(v) for k, v in own["data"].items() if v is not None}
+    data = {k: v for k, v in data.items() if own["data"].get(k, v) is not None}
     if "Validation" not in data:
         default = getattr(drafted.problem, "default_validation", "random")
         data["Validation"] = "last 20% by time" if roles.get("time") else f"{default} 20% holdout"

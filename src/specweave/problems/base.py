@@ -233,6 +233,10 @@ class Problem(ABC):
         Words of a request that suggest this type.
     plan_keys : tuple of str
         Top-level settings of ``plan.md`` that only this type knows.
+    spec_keys : tuple of str
+        Fields of the spec that only this type knows and that decide what it learns.
+    data_fields : tuple of str
+        Fields among them that name further data files.
     """
 
     name: ClassVar[str]
@@ -240,6 +244,8 @@ class Problem(ABC):
     required: ClassVar[tuple[str, ...]] = ("Training data", "Target")
     words: ClassVar[tuple[str, ...]] = ()
     plan_keys: ClassVar[tuple[str, ...]] = ()
+    spec_keys: ClassVar[tuple[str, ...]] = ()
+    data_fields: ClassVar[tuple[str, ...]] = ()
 
     # -- planning: from a request and a profile to documents ---------------------------------------
 
@@ -273,7 +279,8 @@ class Problem(ABC):
     ) -> dict[str, Any]:
         """Return the drafted bullets: ``{"problem": {key: value}, "data": {...}, "model": {...}}``.
 
-        Keys keep their order. `profile` is None where there is no data yet.
+        Keys keep their order; a value of None leaves out a bullet that is written by default. `profile` is
+        None where there is no data yet; where there is, ``roles["frame"]`` holds it.
         """
 
     @abstractmethod
@@ -291,6 +298,10 @@ class Problem(ABC):
         DataError, SpecError
             With file and line and how to mend it.
         """
+
+    def check_planned(self, frame: pd.DataFrame, roles: Mapping[str, Any], where: str) -> None:
+        """Raise DataError where no increment could be built on this data, before one is begun."""
+        return
 
     @abstractmethod
     def split(self, dataset: Dataset, spec: Spec, plan: Plan) -> Split:

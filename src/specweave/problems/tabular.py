@@ -28,7 +28,7 @@ from specweave.problems.base import (
     Source,
     Split,
 )
-from specweave.tables.splitting import parse_validation, split_rows
+from specweave.tables.splitting import check_enough_rows, parse_validation, split_rows
 
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
@@ -62,13 +62,10 @@ class TabularProblem(Problem):
         except DataError as error:
             raise DataError(error.what, where=spec.at("Target"), hint=error.hint) from error
         frame, notes = read.frame, list(read.notes)
-        empty = frame[target].isna()
-        if empty.any():
-            if empty.all():
-                raise DataError(f"the target '{target}' is empty in every row", where=spec.at("Target"))
-            frame = frame[~empty]
-            notes.append(f"{int(empty.sum())} rows without a value in '{target}' are left out")
-        frame = frame.reset_index(drop=True)
+        empty = int(frame[target].isna().sum())
+        if empty:
+            notes.append(f"{empty} row{'s' * (empty > 1)} without a value in '{target}' are left out")
+        frame = _with_target(frame, target, spec.at("Target"))
         roles = self._roles(spec, frame, target)
         kinds = infer_kinds(frame, target=target, identifiers=tuple(roles["identifiers"]), time=roles["time"])
         source = Source(
@@ -77,6 +74,16 @@ class TabularProblem(Problem):
         dataset = Dataset(frame, dict(kinds), roles, source)
         self.check_target_values(dataset, spec.at("Target"))
         return dataset
+
+    def check_planned(self, frame: pd.DataFrame, roles: Mapping[str, Any], where: str) -> None:
+        """Refuse a target that cannot be learned, and a table too small to split."""
+        target = roles.get("target")
+        if target is None:
+            return
+        known = _with_target(frame, target, where)
+        source = Source(path=where, size_bytes=0, sha256="", rows=len(known))
+        self.check_target_values(Dataset(known, {}, dict(roles), source), where)
+        check_enough_rows(len(known), where)
 
     def _roles(self, spec: Spec, frame: pd.DataFrame, target: str) -> dict[str, Any]:
         def column(key: str) -> str | None:
@@ -345,6 +352,24 @@ class TabularProblem(Problem):
     @abstractmethod
     def raw_output(self, model: Any, rows: pd.DataFrame) -> np.ndarray:
         """Return the number that explanations explain, shape (n_rows,)."""
+
+
+def _with_target(frame: pd.DataFrame, target: str, where: str) -> pd.DataFrame:
+    """Return the rows whose target is known.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    empty = frame[target].isna()
+    if empty.all():
+        raise DataError(
+            f"the target '{target}' is empty in every row",
+            where=where,
+            hint="name another target, or bring data in which it is known",
+        )
+    return frame[~empty].reset_index(drop=True)
 
 
 def make_estimator(experiment: ModelExperiment, *, seed: int, threads: int) -> Any:

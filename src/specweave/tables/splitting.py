@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -93,16 +94,22 @@ def split_rows(
     DataError
         If there are too few rows, classes or groups for it.
     """
-    if n_rows < 10:
-        raise DataError(
-            f"{n_rows} row{'s' if n_rows != 1 else ''} cannot be split into training and holdout",
-            hint="bring at least 10 rows; 200 or more give intervals worth reading",
-        )
+    check_enough_rows(n_rows)
     if validation.strategy == "time":
         return _by_time(validation, times, n_rows, folds)
     if groups is not None or validation.strategy == "group":
         return _by_group(validation, groups, n_rows, folds, seed, labels)
     return _at_random(validation, n_rows, folds, seed, labels)
+
+
+def check_enough_rows(n_rows: int, where: str | None = None) -> None:
+    """Raise DataError where a table is too small to be split."""
+    if n_rows < 10:
+        raise DataError(
+            f"{n_rows} row{'s' if n_rows != 1 else ''} cannot be split into training and holdout",
+            where=where,
+            hint="bring at least 10 rows; 200 or more give intervals worth reading",
+        )
 
 
 def _at_random(
@@ -178,7 +185,7 @@ def _by_time(
     ordered = stamps.iloc[order].reset_index(drop=True)
     if validation.period:
         cut = _period_start(ordered.iloc[-1], validation.period)
-        first = int((ordered < cut).sum()) if not ordered.dtype.kind == "i" else int((ordered < cut).sum())
+        first = int((ordered < cut).sum())
         words = f"holdout from {cut}"
     else:
         first = round(n_rows * (1 - validation.fraction))
@@ -194,7 +201,7 @@ def _by_time(
     train, holdout = order[:first], order[first:]
     folds = max(1, min(folds, first // 4))
     edges = [first - (folds - i) * (first // (folds + 1)) for i in range(folds + 1)]
-    pairs = [(train[:a], train[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    pairs = [(train[:a], train[a:b]) for a, b in pairwise(edges)]
     words += f": {len(holdout)} of {n_rows} rows, {folds} folds that each validate on what came after"
     return train, holdout, pairs, words
 

@@ -46,6 +46,7 @@ def command(
     from specweave.errors import SpecError
     from specweave.increments.project import Project, find_project
     from specweave.increments.spec import load_spec
+    from specweave.pipeline.documents import planned_doubts
     from specweave.pipeline.planning import Request, plan_increment
 
     if not request.strip():
@@ -62,11 +63,16 @@ def command(
     session.say(f"  {folder}/spec.md    what must be true")
     session.say(f"  {folder}/plan.md    how the pipeline runs, and why")
     session.say(f"  {folder}/tasks.md   the nine tasks")
+    doubts = planned_doubts(increment)
+    for doubt in doubts[:5]:
+        session.say(f"  doubt: {doubt}", "warn")
+    if len(doubts) > 5:
+        session.say(f"  and {len(doubts) - 5} more doubts in {folder}/plan.md", "warn")
     for field in to_fill:
         session.say(f"  to fill in: {folder}/spec.md:{field.line} {field.key}", "warn")
     session.say(f"next: {'fill in the lines above, then ' if to_fill else ''}sw do", "dim")
     session.answer("increment", {
         "id": increment.id, "number": increment.number, "folder": folder, "problem_type": spec.get("Problem type"),
         "target": spec.get("Target"), "criteria": [c.text for c in spec.criteria],
-        "to_fill": [{"key": f.key, "where": f"{folder}/spec.md:{f.line}"} for f in to_fill],
+        "doubts": doubts, "to_fill": [{"key": f.key, "where": f"{folder}/spec.md:{f.line}"} for f in to_fill],
     })  # fmt: skip
