@@ -53,7 +53,9 @@ class Combination(Forecaster):
     uses_known = True
 
     def __init__(self, members: Sequence[Any], how: str = "median") -> None:
-        self.members = [dict(m) if isinstance(m, Mapping) else {"name": str(m)} for m in members]
+        self.members: list[dict[str, Any]] = [
+            dict(m) if isinstance(m, Mapping) else {"name": str(m)} for m in members
+        ]
         self.how = how
         if how not in ("median", "mean"):
             raise DataError(f"a combination is a mean or a median, not '{how}'", hint="write how: median")
@@ -66,6 +68,6 @@ class Combination(Forecaster):
         """Fit every member."""
         from specweave.forecasters.catalogue import make_forecaster
 
-        members = [make_forecaster(str(m["name"]), m.get("params") or {}) for m in self.members]
+        members = [make_forecaster(str(m["name"]), dict(m.get("params") or {})) for m in self.members]
         fitted = [m.fit(panel, horizon, seed=seed, threads=threads, memo=memo) for m in members]
         return CombinedFitted(self, panel, horizon, fitted)

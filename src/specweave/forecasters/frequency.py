@@ -57,7 +57,7 @@ class Frequency:
         Microseconds after midnight, for ``month`` and ``business``.
     """
 
-    unit: str
+    unit: str = "step"
     size: int = 1
     anchor: int = 0
     name: str = "step"
@@ -240,7 +240,7 @@ def _infer_months(groups: Sequence[Instants]) -> Frequency | None:
 
 def _month_length(firsts: Instants) -> Ints:
     starts = firsts.astype("datetime64[D]")
-    return ((firsts + 1).astype("datetime64[D]") - starts).astype(np.int64)
+    return np.asarray(((firsts + 1).astype("datetime64[D]") - starts).astype(np.int64))
 
 
 def _infer_business(groups: Sequence[Instants]) -> Frequency | None:

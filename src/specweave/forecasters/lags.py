@@ -227,7 +227,9 @@ class LagFitted(Fitted):
                 continue
             origins = np.full(len(place), len(one) - 1, dtype=np.int64)
             X = lag_rows(self.panel, one, origins, ahead, None if known is None else known[place])
-            parts.append((X, np.full(len(place), one.values[-1]), np.full(len(place), step_size(one.values)), place))
+            parts.append(
+                (X, np.full(len(place), one.values[-1]), np.full(len(place), step_size(one.values)), place)
+            )
         if not parts:
             return np.empty((0, len(self.names))), np.empty(0), np.empty(0), np.empty(0, dtype=np.int64)
         X, last, size, rows = (np.concatenate([p[i] for p in parts]) for i in range(4))
@@ -309,5 +311,3 @@ class LagBoosting(Forecaster):
         if memo is not None:
             memo[key] = fitted
         return fitted
-
-

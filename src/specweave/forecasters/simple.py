@@ -34,13 +34,13 @@ def mean(y: Floats, season: int, steps: int) -> Floats:
     return np.full(steps, float(np.mean(y)))
 
 
-def is_seasonal(y: Floats, season: int) -> bool:
+def is_seasonal(y: Floats, season: int, *, least_seasons: int = 3) -> bool:
     """Return whether the autocorrelation at the season is significant at 90 %.
 
     Source: the M4 competition's seasonality test (Makridakis, Spiliotis & Assimakopoulos 2020), from
-    Bartlett's formula; series shorter than three seasons count as not seasonal.
+    Bartlett's formula; series shorter than three seasons count as not seasonal there.
     """
-    if season <= 1 or len(y) < 3 * season:
+    if season <= 1 or len(y) < least_seasons * season:
         return False
     centred = y - y.mean()
     total = float(np.sum(centred**2))
@@ -64,7 +64,7 @@ def seasonal_indices(y: Floats, season: int, *, multiplicative: bool) -> Floats:
     phase = (np.arange(half, half + len(level))) % season
     indices = np.array([ratio[phase == p].mean() if (phase == p).any() else (1.0 if multiplicative else 0.0)
                         for p in range(season)])  # fmt: skip
-    return indices / indices.mean() if multiplicative else indices - indices.mean()
+    return np.asarray(indices / indices.mean() if multiplicative else indices - indices.mean())
 
 
 def naive2(y: Floats, season: int, steps: int) -> Floats:

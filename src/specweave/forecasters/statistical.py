@@ -90,7 +90,7 @@ class StatisticalForecaster(LocalForecaster):
         y = np.ascontiguousarray(y[-length:], dtype=np.float64)
         if season <= self.longest_season:
             return y, season, np.ones(1)
-        if np.all(y > 0) and is_seasonal(y, season):
+        if np.all(y > 0) and is_seasonal(y, season, least_seasons=2):
             indices = seasonal_indices(y, season, multiplicative=True)
             if np.all(indices > 0):
                 return y, 1, indices
