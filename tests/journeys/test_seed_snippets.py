@@ -276,3 +276,93 @@ def test_document_failures(project: ExperimentStore) -> None:
         "FAILED: LSTM overfits badly, needs regularization",
     )
     assert json.loads((record.folder / "experiment.json").read_text())["number"] == 6
+
+
+@pytest.fixture
+def increment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentStore:
+    """A real increment on a small table of its own."""
+    from specweave.cli.main import main
+
+    for name in ("SPECWEAVE_PROJECT", "SPECWEAVE_INCREMENT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": draw.normal(size=200), "b": draw.normal(size=200)})
+    frame["plan"] = draw.choice(["x", "y", "z"], 200)
+    frame["churn"] = np.where(frame.a + 0.5 * frame.b + draw.normal(size=200) / 2 > 0, "yes", "no")
+    frame.to_csv("customers.csv", index=False)
+    command = ["inc", "0042-recommendation-model", "--data", "customers.csv", "--target", "churn"]
+    with pytest.raises(SystemExit) as left:
+        main(command)
+    assert left.value.code == 0
+    return ExperimentStore(
+        tmp_path / ".specweave" / "increments" / "0042-recommendation-model" / "experiments"
+    )
+
+
+CANDIDATES = """
+from xgboost import XGBClassifier
+from specweave import ModelExperiment
+
+# Parallel experiments with auto-tracking
+experiments = [
+    ModelExperiment("xgboost", XGBClassifier, params_xgb),
+    ModelExperiment("lightgbm", LGBMClassifier, params_lgbm),
+    ModelExperiment("neural-net", KerasModel, params_nn)
+]
+
+results = run_experiments(
+    experiments,
+    increment="0042",
+    save_to="experiments/"
+)
+
+# Auto-generates comparison table in increment docs
+"""
+
+
+def test_task_4_train_candidate_models(increment: ExperimentStore) -> None:
+    from lightgbm import LGBMClassifier
+    from sklearn.neural_network import MLPClassifier
+
+    from specweave import run_experiments
+
+    supplied = {
+        "run_experiments": run_experiments,
+        "LGBMClassifier": LGBMClassifier,
+        "KerasModel": MLPClassifier,
+        "params_xgb": {"n_estimators": 5},
+        "params_lgbm": {"n_estimators": 5, "verbose": -1},
+        "params_nn": {"hidden_layer_sizes": "none such"},
+    }
+    run_snippet(CANDIDATES, **supplied)
+    assert {r.name: r.status for r in increment.list()} == {
+        "xgboost": "completed",
+        "lightgbm": "completed",
+        "neural-net": "failed",
+    }
+    text = (increment.folder / "comparison.md").read_text()
+    assert "BEST" in text and "neural-net" in text
+
+    # What is done with the same inputs is not done again; what failed is, in its own folder.
+    run_snippet(CANDIDATES, **{**supplied, "params_nn": {"max_iter": 5}})
+    records = increment.list()
+    assert [r.name for r in records if r.name != "neural-net"] == ["xgboost", "lightgbm"]
+    assert increment.get("neural-net").status == "completed"
+
+
+def test_always_start_with_a_baseline(increment: ExperimentStore) -> None:
+    from specweave import train_baseline_model
+
+    names = run_snippet(
+        """
+        # Before training complex models, establish baseline
+        baseline_results = train_baseline_model(
+            strategies=["random", "popularity", "rule-based"]
+        )
+        # Requirement: New model must beat best baseline by 20%+
+        """,
+        train_baseline_model=train_baseline_model,
+    )
+    assert len(names["baseline_results"]) == 3
+    assert {r.status for r in increment.list()} == {"completed"}
