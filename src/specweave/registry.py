@@ -7,7 +7,7 @@ Never: imports a plug-in before somebody asks for it by name.
 from __future__ import annotations
 
 import importlib
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -22,6 +22,7 @@ TABLES: dict[str, dict[str, str]] = {
     "metrics": {
         "classification": "specweave.metrics.classification:METRICS",
         "regression": "specweave.metrics.regression:METRICS",
+        "ranking": "specweave.metrics.ranking:METRICS",
         "operational": "specweave.metrics.operational:METRICS",
     },
     "engines": {
@@ -43,7 +44,7 @@ TABLES: dict[str, dict[str, str]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _entries(table: str) -> dict[str, str]:
     """Return the built-in table with what installed packages add to it."""
     plugged = {point.name: point.value for point in entry_points(group=f"specweave.{table}")}
@@ -55,7 +56,7 @@ def names(table: str) -> list[str]:
     return list(_entries(table))
 
 
-@lru_cache(maxsize=None)
+@cache
 def get(table: str, name: str) -> Any:
     """Import and return what is registered under `name`.
 

@@ -44,6 +44,9 @@ class MetricDef:
         are measured by a stopwatch and read from the evaluation record.
     description : str
         One sentence, with the source of the formula.
+    resampled : bool
+        False where a resample's value says nothing about the whole (a count of distinct things): then there
+        is no interval.
     """
 
     name: str
@@ -55,6 +58,7 @@ class MetricDef:
     best: float | None = None
     measure: Callable[[Any, MetricRef, Mapping[str, Any]], float] | None = None
     description: str = ""
+    resampled: bool = True
 
 
 class MetricRef(msgspec.Struct, frozen=True):

@@ -17,6 +17,10 @@ from specweave.increments.spec import Spec
 from specweave.increments.tasks import TaskLine
 from specweave.pipeline.lock import Lock
 from specweave.pipeline.tasktable import TASKS, TaskDef, find_definition
+from specweave.problems.base import problem_for
+
+# Settings that the table of tasks hands out by itself.
+_TABLED = frozenset(key for task in TASKS for key in task.plan)
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,18 @@ def input_fingerprints(
     """Return a fingerprint of everything that decides a task's result, by name."""
     definition = find_definition(task.id) or TaskDef(task.id, task.title, task.script, (), spec=TASKS[0].spec)
     found = {"script": _file(increment.folder / task.script)}
+    reads_data = "Training data" in definition.spec
+    problem = problem_for(spec.problem_type, where=spec.at("Problem type"))
     if definition.spec:
-        found["spec.md"] = spec.fingerprint(definition.spec)
+        found["spec.md"] = spec.fingerprint((*definition.spec, *(problem.spec_keys if reads_data else ())))
     if definition.plan:
-        found["plan.md"] = plan.fingerprint(definition.plan)
-    if "Training data" in definition.spec:
+        own = tuple(k for k in problem.plan_keys if k not in _TABLED) if reads_data else ()
+        found["plan.md"] = plan.fingerprint((*definition.plan, *own))
+    if reads_data:
         found["data"] = data_fingerprint(increment, spec)
+        found |= {
+            name: data_fingerprint(increment, spec, name) for name in problem.data_fields if spec.get(name)
+        }
     for name in upstream_of(task, tasks):
         record = lock.tasks.get(name)
         if record is not None and record.status == "done":
@@ -93,9 +103,10 @@ def input_fingerprints(
     return found
 
 
-def data_fingerprint(increment: Increment, spec: Spec) -> str:
-    """Return the SHA-256 of the training data; hashed anew only when size or time of the file changed."""
-    named = spec.get("Training data")
+def data_fingerprint(increment: Increment, spec: Spec, key: str = "Training data") -> str:
+    """Return the SHA-256 of the file that a field of the spec names; hashed anew only when its size or time
+    changed."""
+    named = spec.get(key)
     if named is None:
         return "not filled in"
     path = Path(os.path.expanduser(named.strip("`")))
@@ -109,13 +120,13 @@ def data_fingerprint(increment: Increment, spec: Spec) -> str:
         known = load_json(cache) if cache.exists() else {}
     except OSError:
         known = {}  # disposable: a damaged cache only costs the hashing
-    key = digest(named)
-    entry = known.get(key)
+    place = digest(named)
+    entry = known.get(place)
     if isinstance(entry, list) and entry[:2] == stamp:
         return str(entry[2])
     sha = sha256_file(path)
     try:
-        save_json(cache, {**known, key: [*stamp, sha]})
+        save_json(cache, {**known, place: [*stamp, sha]})
     except OSError:
         return sha  # a read-only project can still be looked at
     return sha

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean, nearest
+from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean
 from specweave.problems.base import (
     Choice,
     Contributions,
@@ -28,6 +27,7 @@ from specweave.problems.base import (
     Source,
     Split,
 )
+from specweave.tables.locating import find_data_file
 from specweave.tables.splitting import check_enough_rows, parse_validation, split_rows
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TabularProblem(Problem):
 
         named = spec.require("Training data")
         target = spec.require("Target").value.strip("`")
-        read = read_table(_find_file(root, named.value, spec.at("Training data")))
+        read = read_table(find_data_file(root, named.value, spec.at("Training data")))
         try:
             check_target(read.frame, target)
         except DataError as error:
@@ -446,26 +446,6 @@ def as_times(column: pd.Series, kind: ColumnKind) -> Any:
     from specweave.tables.dates import to_instants
 
     return pd.Series(to_instants(column, kind.format))
-
-
-def _find_file(root: Path, text: str, where: str) -> Path:
-    path = Path(os.path.expanduser(text.strip("`")))
-    path = path if path.is_absolute() else root / path
-    if path.is_file():
-        return path
-    if path.is_dir():
-        raise DataError(
-            f"'{text}' is a folder", where=where, hint="name one file: .csv, .csv.gz, .parquet, .jsonl"
-        )
-    folder = path.parent
-    beside = [f.name for f in folder.iterdir()] if folder.is_dir() else []
-    close = nearest(path.name, beside, 2)
-    hint = (
-        f"did you mean {' or '.join(str(Path(text).parent / c) for c in close)}?"
-        if close
-        else "write the path as seen from the project's root"
-    )
-    raise DataError(f"no such file: {text}", where=where, hint=hint)
 
 
 def common_choices(n_rows: int | None, drops: Mapping[str, str]) -> list[Choice]:

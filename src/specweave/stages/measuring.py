@@ -101,6 +101,8 @@ def measure_with_interval(
     low: float | None = None
     high: float | None = None
     try:
+        if not definition.resampled:
+            raise DataError("no interval: a resample holds fewer distinct things than the whole")
         low, high, method = bootstrap_interval(
             lambda rows: problem.measure(ref, rows, decision),
             outcome, units, level=level, n_resamples=n_resamples, seed=seed,

@@ -1,0 +1,1 @@
+"""Recommenders: interactions, splits, models that rank items for users, and why they did."""

@@ -1,0 +1,142 @@
+"""Factor models: users and items as points, scores as products.
+
+Reads: histories. Writes: nothing. Never: needs a user to have been there in training (histories are folded
+in), but for BPR, which says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from specweave.errors import MissingExtraError
+from specweave.recommenders.base import Context, Recommender, emphasised
+
+
+class ImplicitALS(Recommender):
+    """Weighted matrix factorisation by alternating least squares (Hu, Koren & Volinsky 2008).
+
+    Parameters
+    ----------
+    factors : int
+    l2 : float
+    alpha : float
+        How much more an interaction counts than its absence.
+    iterations : int
+    rating_strength : float
+    random_state : int, optional
+    """
+
+    exact = True
+    method = "share of each past item in the user's factors (exact)"
+
+    def __init__(
+        self, factors: int = 32, l2: float = 5.0, alpha: float = 2.0, iterations: int = 12,
+        rating_strength: float = 0.7, random_state: int | None = None,
+    ) -> None:  # fmt: skip
+        self.factors, self.l2, self.alpha, self.iterations = factors, l2, alpha, iterations
+        self.rating_strength, self.random_state = rating_strength, random_state
+
+    def fit(self, history: sp.csr_matrix, context: Context) -> ImplicitALS:
+        """Alternate between users and items."""
+        X = emphasised(history, self.rating_strength)
+        Xt = X.T.tocsr()
+        rng = np.random.default_rng(self.random_state or 0)
+        items = rng.normal(0, 0.1, (X.shape[1], self.factors)).astype(np.float32)
+        for _ in range(self.iterations):
+            users = self._solve(X, items)
+            items = self._solve(Xt, users)
+        self.items_ = items
+        return self
+
+    def _solve(self, X: sp.csr_matrix, other: np.ndarray) -> np.ndarray:
+        """Return the ridge solution of every row of `X` given the other side's factors."""
+        f = self.factors
+        base = other.T @ other + self.l2 * np.eye(f, dtype=np.float32)
+        outer = (other[:, :, None] * other[:, None, :]).reshape(len(other), f * f)
+        solved = np.empty((X.shape[0], f), dtype=np.float32)
+        for start in range(0, X.shape[0], 4096):
+            part = X[start : start + 4096]
+            left = base + self.alpha * np.asarray(part @ outer).reshape(-1, f, f)
+            ones = sp.csr_matrix((1.0 + self.alpha * part.data, part.indices, part.indptr), shape=part.shape)
+            right = np.asarray(ones @ other)
+            solved[start : start + part.shape[0]] = np.linalg.solve(left, right[:, :, None])[:, :, 0]
+        return solved
+
+    def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
+        """Fold histories in and multiply."""
+        made = self._solve(emphasised(history, self.rating_strength), self.items_) @ self.items_.T
+        return np.asarray(made, dtype=np.float32)
+
+    def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
+        """Return the summands of the score (Hu et al. 2008, section 5)."""
+        values = emphasised(history, self.rating_strength)
+        past = self.items_[history.indices]
+        left = self.items_.T @ self.items_ + self.l2 * np.eye(self.factors)
+        left = left + self.alpha * (past * values.data[:, None]).T @ past
+        shares = np.linalg.solve(left, self.items_[np.asarray(items)].T)
+        return np.asarray((1.0 + self.alpha * values.data)[:, None] * (past @ shares), dtype=float)
+
+
+class BPR(Recommender):
+    """Bayesian personalised ranking (Rendle et al. 2009), learned by the package ``implicit``.
+
+    Parameters
+    ----------
+    factors : int
+    learning_rate, l2 : float
+    iterations : int
+    random_state : int, optional
+
+    Notes
+    -----
+    Users of the training data are scored by their own factors; others by the mean of their items' factors.
+    """
+
+    method = "likeness of the past item's factors"
+
+    def __init__(
+        self, factors: int = 64, learning_rate: float = 0.05, l2: float = 0.01, iterations: int = 150,
+        random_state: int | None = None,
+    ) -> None:  # fmt: skip
+        self.factors, self.learning_rate, self.l2 = factors, learning_rate, l2
+        self.iterations, self.random_state = iterations, random_state
+
+    def fit(self, history: sp.csr_matrix, context: Context) -> BPR:
+        """Learn factors.
+
+        Raises
+        ------
+        MissingExtraError
+            If ``implicit`` is not installed.
+        """
+        try:
+            from implicit.cpu.bpr import BayesianPersonalizedRanking
+        except ImportError as error:
+            raise MissingExtraError("implicit", "recsys") from error
+        model = BayesianPersonalizedRanking(
+            factors=self.factors, learning_rate=self.learning_rate, regularization=self.l2,
+            iterations=self.iterations, num_threads=1, random_state=self.random_state or 0,
+        )  # fmt: skip
+        model.fit(emphasised(history, 0.0), show_progress=False)
+        self.users_ = np.asarray(model.user_factors, dtype=np.float32)
+        self.items_ = np.asarray(model.item_factors, dtype=np.float32)
+        return self
+
+    def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
+        """Multiply the factors of users and items."""
+        ones = emphasised(history, 0.0)
+        lengths = np.maximum(np.diff(history.indptr), 1)[:, None]
+        folded = np.asarray(ones @ self.items_) / lengths
+        known = (users >= 0) & (users < len(self.users_))
+        factors = np.where(known[:, None], self.users_[np.where(known, users, 0)], folded)
+        return np.asarray(factors @ self.items_.T, dtype=np.float32)
+
+    def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
+        """Return the cosine of each past item's factors and the item's, as a share of all past items."""
+        unit = self.items_ / (np.linalg.norm(self.items_, axis=1, keepdims=True) + 1e-12)
+        return np.asarray(unit[history.indices] @ unit[np.asarray(items)].T, dtype=float) / max(
+            1, history.nnz
+        )

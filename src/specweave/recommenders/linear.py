@@ -1,0 +1,240 @@
+"""Item-to-item models: a score is the sum of what each past item says for the item.
+
+Reads: histories. Writes: nothing. Never: lets an item speak for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from specweave.recommenders.base import Context, Recommender, emphasised, item_counts
+
+# Dense item-to-item models take memory by the square of the catalogue; rarer items are left to others.
+MOST_ITEMS = 8000
+
+
+class LinearItems(Recommender):
+    """Base: ``scores = history @ weights_``, exact contributions."""
+
+    exact = True
+    method = "item-to-item weights (exact)"
+    rating_strength: float = 0.0
+    weights_: Any
+    kept_: np.ndarray | None = None
+
+    def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
+        """Return ``history @ weights_``."""
+        values = emphasised(history, self.rating_strength)
+        if self.kept_ is not None:
+            made = np.zeros(history.shape, dtype=np.float32)
+            made[:, self.kept_] = _product(values[:, self.kept_], self.weights_)
+            return made
+        return _product(values, self.weights_)
+
+    def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
+        """Return weight of the past item times its weight for the item."""
+        values = emphasised(history, self.rating_strength)
+        wanted = np.asarray(items, dtype=np.int64)
+        if self.kept_ is None:
+            part = self.weights_[history.indices][:, wanted]
+            dense = part.toarray() if sp.issparse(part) else np.asarray(part)
+        else:
+            place = np.full(history.shape[1], -1)
+            place[self.kept_] = np.arange(len(self.kept_))
+            rows, columns = place[history.indices], place[wanted]
+            part = self.weights_[np.maximum(rows, 0)][:, np.maximum(columns, 0)]
+            dense = part.toarray() if sp.issparse(part) else np.array(part)
+            dense[rows < 0] = 0.0
+            dense[:, columns < 0] = 0.0
+        return np.asarray(values.data[:, None] * dense, dtype=float)
+
+
+def _product(values: sp.csr_matrix, weights: Any) -> np.ndarray:
+    if sp.issparse(weights):
+        return np.asarray((values @ weights).toarray(), dtype=np.float32)
+    # Long histories are quicker as a dense block, short ones as they are.
+    if values.nnz > 0.03 * values.shape[0] * values.shape[1]:
+        return np.asarray(values.toarray() @ weights, dtype=np.float32)
+    return np.asarray(values @ weights, dtype=np.float32)
+
+
+class ItemKNN(LinearItems):
+    """Nearest items by cosine of who interacted with them (Sarwar et al. 2001).
+
+    Parameters
+    ----------
+    neighbours : int
+        Past items that may speak for an item.
+    shrink : float
+        Added to the denominator: items with few users count less.
+    rating_strength : float
+    """
+
+    def __init__(self, neighbours: int = 100, shrink: float = 20.0, rating_strength: float = 0.0) -> None:
+        self.neighbours, self.shrink, self.rating_strength = neighbours, shrink, rating_strength
+
+    def fit(self, history: sp.csr_matrix, context: Context) -> ItemKNN:
+        """Keep each item's nearest neighbours."""
+        X = emphasised(history, self.rating_strength)
+        norms = np.sqrt(np.asarray(X.power(2).sum(axis=0)).ravel())
+        blocks = []
+        for start in range(0, X.shape[1], 2000):
+            stop = min(start + 2000, X.shape[1])
+            cosine = np.asarray((X.T @ X[:, start:stop]).toarray(), dtype=np.float32)
+            cosine /= norms[:, None] * norms[None, start:stop] + self.shrink + 1e-12
+            cosine[np.arange(start, stop), np.arange(stop - start)] = 0.0
+            if self.neighbours < X.shape[1]:
+                cut = -np.partition(-cosine, self.neighbours - 1, axis=0)[self.neighbours - 1]
+                cosine[cosine < cut] = 0.0
+            blocks.append(sp.csr_matrix(cosine))
+        self.weights_ = sp.hstack(blocks, format="csr")
+        return self
+
+
+class EASE(LinearItems):
+    """Embarrassingly shallow autoencoder: ridge regression of each item on all others (Steck 2019).
+
+    Parameters
+    ----------
+    l2 : float
+        Ridge penalty, in interactions.
+    rating_strength : float
+        How much ratings weigh: 0 not at all.
+    """
+
+    dropout: float = 0.0
+    user_norm: float = 0.0
+    item_norm: float = 0.0
+
+    def __init__(self, l2: float = 300.0, rating_strength: float = 0.0) -> None:
+        self.l2, self.rating_strength = l2, rating_strength
+
+    def fit(self, history: sp.csr_matrix, context: Context) -> EASE:
+        """Solve for all items at once: ``B = I - P / diag(P)`` with ``P = (X'X + penalties)^-1``."""
+        X = emphasised(history, self.rating_strength)
+        counts = item_counts(history)
+        if X.shape[1] > MOST_ITEMS:
+            self.kept_ = np.sort(np.argsort(-counts, kind="stable")[:MOST_ITEMS])
+            X, counts = X[:, self.kept_].tocsr(), counts[self.kept_]
+        lengths = np.diff(X.indptr).astype(float)
+        rows = (np.maximum(lengths, 1) / max(lengths.mean(), 1.0)) ** -self.user_norm
+        columns = (np.maximum(counts, 1) / max(counts.mean(), 1.0)) ** -self.item_norm
+        scaled = sp.diags(rows) @ X @ sp.diags(columns)
+        gram = np.asarray((scaled.T @ scaled).toarray(), dtype=np.float64)
+        # The penalty keeps its meaning whatever the scaling does to the size of the entries.
+        unit = float(np.trace(gram)) / max(float(X.nnz), 1.0)
+        weights = denoised_weights(gram, self.l2 * unit, self.dropout)
+        self.weights_ = (columns[:, None] * weights / columns[None, :]).astype(np.float32)
+        return self
+
+
+class EDLAE(EASE):
+    """EASE that learns to rebuild items from histories in which items were dropped at random (Steck 2020).
+
+    Parameters
+    ----------
+    l2 : float
+    dropout : float
+        Share of a history that is dropped; it penalises popular items more, which a plain ridge does not.
+    user_norm, item_norm : float
+        0 counts every user (item) by the length of the history (by popularity), 0.5 more evenly.
+    rating_strength : float
+    """
+
+    def __init__(
+        self,
+        l2: float = 400.0,
+        dropout: float = 0.4,
+        user_norm: float = 0.25,
+        item_norm: float = 0.05,
+        rating_strength: float = 0.7,
+    ) -> None:
+        self.l2, self.dropout, self.user_norm = l2, dropout, user_norm
+        self.item_norm, self.rating_strength = item_norm, rating_strength
+
+
+class SLIM(LinearItems):
+    """Sparse linear method (Ning & Karypis 2011), solved by ADMM for all items at once (Steck et al. 2020).
+
+    Parameters
+    ----------
+    l1, l2 : float
+        Penalties, in interactions; `l1` makes weights zero.
+    rho : float
+        Step of the solver.
+    iterations : int
+    rating_strength : float
+    """
+
+    def __init__(
+        self, l1: float = 3.0, l2: float = 300.0, rho: float = 3000.0, iterations: int = 20,
+        rating_strength: float = 0.7,
+    ) -> None:  # fmt: skip
+        self.l1, self.l2, self.rho = l1, l2, rho
+        self.iterations, self.rating_strength = iterations, rating_strength
+
+    def fit(self, history: sp.csr_matrix, context: Context) -> SLIM:
+        """Alternate between the ridge solution with a zero diagonal and soft thresholding."""
+        X = emphasised(history, self.rating_strength)
+        counts = item_counts(history)
+        if X.shape[1] > MOST_ITEMS // 2:
+            self.kept_ = np.sort(np.argsort(-counts, kind="stable")[: MOST_ITEMS // 2])
+            X = X[:, self.kept_].tocsr()
+        gram = np.asarray((X.T @ X).toarray(), dtype=np.float64)
+        n = len(gram)
+        P = inverse(gram + (self.l2 + self.rho) * np.eye(n)).astype(np.float32)
+        first = P @ gram.astype(np.float32)
+        diagonal = np.diag(P).copy()
+        sparse = np.zeros((n, n), dtype=np.float32)
+        dual = np.zeros((n, n), dtype=np.float32)
+        for _ in range(self.iterations):
+            step = first + P @ (self.rho * sparse - dual)
+            step -= P * (np.diag(step) / diagonal)[None, :]
+            sparse = step + dual / self.rho
+            sparse = np.sign(sparse) * np.maximum(np.abs(sparse) - self.l1 / self.rho, 0.0)
+            dual += self.rho * (step - sparse)
+        np.fill_diagonal(sparse, 0.0)
+        share = np.count_nonzero(sparse) / sparse.size
+        self.weights_ = sp.csr_matrix(sparse) if share < 0.1 else sparse.astype(np.float32)
+        return self
+
+
+def denoised_weights(gram: np.ndarray, l2: float, dropout: float = 0.0) -> np.ndarray:
+    """Return the item-to-item weights with a zero diagonal that rebuild histories best.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (n_items, n_items)
+    l2 : float
+    dropout : float
+        Share of entries dropped while learning; 0 gives EASE.
+
+    Notes
+    -----
+    Steck (2020), "Autoencoders that don't overfit towards the identity", equations 8 and 11.
+    """
+    diagonal = np.diag(gram).copy()
+    penalised = gram.copy()
+    penalised[np.diag_indices(len(gram))] += dropout / (1.0 - dropout) * diagonal + max(l2, 1e-6)
+    P = inverse(penalised)
+    weights = -P / np.diag(P)[None, :]
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """Return the inverse of a symmetric positive definite matrix."""
+    from scipy.linalg import lapack
+
+    factor, failed = lapack.dpotrf(matrix, lower=1)
+    if failed:
+        return np.linalg.inv(matrix)
+    lower, failed = lapack.dpotri(factor, lower=1)
+    if failed:
+        return np.linalg.inv(matrix)
+    whole: np.ndarray = np.tril(lower) + np.tril(lower, -1).T
+    return whole
