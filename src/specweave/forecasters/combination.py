@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from specweave.errors import DataError
 from specweave.forecasters.base import Fitted, Forecaster, Memo
-from specweave.forecasters.panel import Panel
+from specweave.forecasters.panel import Panel, Series
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +33,16 @@ class CombinedFitted(Fitted):
         told = np.vstack([m.predict(ids, steps, known) for m in self.members])
         combine = np.median if self.recipe.how == "median" else np.mean
         return np.asarray(combine(told, axis=0), dtype=np.float64)
+
+    def fitted_errors(self, one: Series) -> Floats | None:
+        """Return the mean or median of the members' one-step errors, where all members give them."""
+        told = [m.fitted_errors(one) for m in self.members]
+        known = [t for t in told if t is not None and len(t)]
+        if len(known) < len(told):
+            return None
+        length = min(len(t) for t in known)
+        combine = np.median if self.recipe.how == "median" else np.mean
+        return np.asarray(combine(np.vstack([t[-length:] for t in known]), axis=0), dtype=np.float64)
 
     def update(self, panel: Panel) -> CombinedFitted:
         """Update every member."""

@@ -260,6 +260,8 @@ class LagBoosting(Forecaster):
         ``l1`` by default: it aims at the median, as MASE and MAPE do.
     most_rows : int
         A larger table is sampled.
+    without : tuple of str
+        Features to leave out.
     """
 
     label = "LightGBM on lags"
@@ -274,6 +276,7 @@ class LagBoosting(Forecaster):
         colsample_bytree: float = 0.7,
         objective: str = "l1",
         most_rows: int = 150_000,
+        without: tuple[str, ...] = (),
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate
@@ -282,6 +285,7 @@ class LagBoosting(Forecaster):
         self.colsample_bytree = colsample_bytree
         self.objective = objective
         self.most_rows = most_rows
+        self.without = tuple(without)
 
     def fit(
         self, panel: Panel, horizon: int, *, seed: int = 0, threads: int = 1, memo: Memo | None = None
@@ -296,6 +300,8 @@ class LagBoosting(Forecaster):
         names = feature_names(panel)
         X, y, _ = lag_table(panel, horizon, most_rows=self.most_rows, seed=seed)
         booster = None
+        ignored = [names.index(n) for n in self.without if n in names]
+        X[:, ignored] = np.nan
         if len(y) >= 40:
             # A few extreme steps (a level shift, a gap filled) must not decide the trees.
             y = np.clip(y, *np.quantile(y, [0.002, 0.998]))
