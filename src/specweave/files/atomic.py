@@ -6,6 +6,7 @@ Reads: nothing. Writes: any file, by replacing it. Never: leaves a half-written 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import tempfile
@@ -30,7 +31,13 @@ def storage_errors(path: Path) -> Iterator[None]:
             hint=f"make the folder writable: chmod u+w {path.parent}",
         ) from error
     except OSError as error:
-        hints = {28: "free some disk space and run the command again", 30: "the disk is mounted read-only"}
+        space = "free some disk space and run the command again"
+        hints = {
+            errno.ENOSPC: space,
+            errno.EFBIG: space,
+            errno.EDQUOT: space,
+            errno.EROFS: "the disk is mounted read-only",
+        }
         raise StorageError(
             f"cannot write: {error.strerror or error}", where=path, hint=hints.get(error.errno or 0)
         ) from error
@@ -115,7 +122,7 @@ def claim_numbered(
     tuple of (int, Path)
         The number and the new, empty folder.
     """
-    # The number itself is claimed by an exclusive mkdir of a marker, since two names may differ
+    # The number itself is claimed by a marker that only one can make, since two names may differ
     # (0043-churn, 0043-fraud) and so would both succeed on their own.
     claims = parent / ".claims"
     # Threads wait here instead of racing each other from number to number.
@@ -136,7 +143,8 @@ def _try_claim(
 ) -> Path | None:
     """Make the folder of one number, or None where somebody else has or is making it."""
     try:
-        marker.mkdir()
+        # A file, since removing a folder can take the file system milliseconds.
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     except FileExistsError:
         return None
     try:
@@ -148,9 +156,9 @@ def _try_claim(
         return folder
     finally:
         with contextlib.suppress(OSError):
-            marker.rmdir()
+            marker.unlink()
 
 
 def _numbers(parent: Path, pattern: re.Pattern[str]) -> set[int]:
-    with os.scandir(parent) as entries:
-        return {int(m[1]) for e in entries if (m := pattern.match(e.name))}
+    match = pattern.match
+    return {int(found[1]) for name in os.listdir(parent) if (found := match(name))}
