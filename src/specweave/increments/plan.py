@@ -30,7 +30,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "candidates": list,
     "ensemble": (dict, bool),
     "tuning": dict, "tuning.trials": int, "tuning.time_budget": (str, int, float), "tuning.top": int,
-    "threshold": dict, "threshold.maximise": str, "threshold.subject_to": str, "threshold.cost": dict,
+    "threshold": dict, "threshold.maximise": str, "threshold.subject_to": str, "threshold.cost": dict, "threshold.confidence": float,
     "explain": dict, "explain.rows": int, "explain.examples": int, "explain.top": int,
     "deploy": dict,
     "ab_test": dict, "ab_test.minimum_effect": (str, int, float), "ab_test.daily_traffic": int,

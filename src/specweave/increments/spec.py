@@ -117,7 +117,7 @@ class Spec:
                 where=f"{self.where}:{written.line}",
                 hint=f"write there, for example: - {written.key}: {example}",
             )
-        close = nearest(key, [f.key for f in self.fields.values()], 1)
+        close = nearest(key, [f.key for f in self.fields.values() if f.section == DATA], 1)
         line = self.section_lines.get(DATA.casefold(), 1)
         also = f" (is '{close[0]}' on line {self.fields[fold_name(close[0])].line} meant?)" if close else ""
         raise SpecError(
@@ -266,7 +266,7 @@ def _request(document: Document) -> str:
 
 
 def _section_hint(title: str, sections: list[Section]) -> str:
-    close = nearest(title, [s.title for s in sections], 1)
+    close = nearest(title, [s.title for s in sections if s.title not in (PROBLEM, DATA, MODEL)], 1)
     if close:
         line = next(s.line for s in sections if s.title == close[0])
         return f"is line {line}, '{close[0]}', meant? Write '## {title}'"

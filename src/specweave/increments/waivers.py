@@ -51,7 +51,7 @@ def load_waivers(folder: Path) -> dict[str, Waiver]:
 
 
 def _load(path: Path) -> Waiver:
-    where = f"waivers/{path.name}"
+    where = f"{path.parent.parent.name}/waivers/{path.name}"
     document = Document(read_text(path), where)
     front = document.front_matter()
     values = (parse_yaml(front[0], where=where, first_line=front[1]) if front else None) or {}

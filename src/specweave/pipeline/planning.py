@@ -108,6 +108,8 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
     read = read_table(find_data(project, str(request.data)))
     frame, columns = read.frame, [str(c) for c in read.frame.columns]
     reasons: list[tuple[str, str]] = [("Training data", note) for note in read.notes]
+    if read.separator not in ("", ",", "\t"):
+        reasons.append(("Training data", f"its cells are separated by '{read.separator}'"))
     for name, option in ((request.target, "--target"), (request.time, "--time")):
         if name:
             check_column(name, columns, option)
@@ -165,6 +167,8 @@ def find_data(project: Project, text: str) -> Path:
     for path in (given, project.root / given):
         if path.is_file():
             return path
+    if given.is_dir() or (project.root / given).is_dir():
+        raise DataError(f"'{text}' is a folder", where="--data", hint="name one file in it")
     folder = given.parent if given.parent.is_dir() else project.root
     close = nearest(given.name, [f.name for f in folder.iterdir()], 2)
     hint = f"did you mean {' or '.join(str(given.parent / c) for c in close)}?" if close else "check the path"
@@ -191,7 +195,7 @@ def spec_fields(project: Project, request: Request, drafted: Drafted) -> dict[st
     if request.problem and request.problem.casefold() != drafted.problem.name:
         asked = next((t for t in drafted.problem.types if t.casefold() == request.problem.casefold()), None)
         problem["Problem type"] = asked or problem["Problem type"]
-    problem["Input"] = _input_text(drafted)
+    problem["Input"] = own["problem"].get("Input") or _input_text(drafted)
     problem |= {k: v for k, v in own["problem"].items() if k not in problem}
     if request.metrics:
         problem["Success metrics"] = ", ".join(request.metrics)

@@ -90,6 +90,7 @@ def load_documents(increment: Increment) -> Documents:
     SpecError
         Names the line to mend or to fill.
     """
+    increment.project.config()
     spec = load_spec(increment.spec_path)
     problem = problem_for(spec.problem_type, where=spec.at("Problem type"))
     plan = load_plan(increment.plan_path, problem.plan_keys)

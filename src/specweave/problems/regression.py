@@ -103,8 +103,8 @@ class Regression(TabularProblem):
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise DataError(
-                f"the target '{target}' is no finite number in {int(bad.sum())} rows, first in data row {row + 1} "
-                f"({column.iloc[row]!r})",
+                f"the target '{target}' is no finite number in {int(bad.sum())} row{'s' * int(bad.sum() > 1)}, "
+                f"first in data row {row + 1} ({column.iloc[row]})",
                 where=where, hint="mend or remove these rows; for labels write 'Problem type: Binary classification'",
             )  # fmt: skip
         if len(np.unique(values)) < 2:

@@ -72,6 +72,7 @@ class TabularProblem(Problem):
             path=named.value, size_bytes=read.bytes, sha256=read.sha256, rows=len(frame), notes=tuple(notes)
         )
         dataset = Dataset(frame, dict(kinds), roles, source)
+        check_enough_rows(len(frame), spec.at("Training data"))
         self.check_target_values(dataset, spec.at("Target"))
         return dataset
 
@@ -82,8 +83,8 @@ class TabularProblem(Problem):
             return
         known = _with_target(frame, target, where)
         source = Source(path=where, size_bytes=0, sha256="", rows=len(known))
-        self.check_target_values(Dataset(known, {}, dict(roles), source), where)
         check_enough_rows(len(known), where)
+        self.check_target_values(Dataset(known, {}, dict(roles), source), where)
 
     def _roles(self, spec: Spec, frame: pd.DataFrame, target: str) -> dict[str, Any]:
         def column(key: str) -> str | None:
