@@ -95,7 +95,7 @@ def console(*, stderr: bool = False) -> Any:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(
-        file=stream, highlight=False, no_color=not colours(stream), width=None if stream.isatty() else 160
+        file=stream, highlight=False, no_color=not colours(stream), width=None if stream.isatty() else 1000
     )
 
 
