@@ -38,6 +38,9 @@ _NAMES = {
     "KerasCallback": "specweave.integrations.frameworks.keras",
     "track_boosting_model": "specweave.integrations.frameworks.boosting",
     "track_cross_validation": "specweave.integrations.frameworks.cross_validation",
+    "configure_mlflow": "specweave.integrations.configuration",
+    "configure_wandb": "specweave.integrations.configuration",
+    "configure_tensorboard": "specweave.integrations.configuration",
     "AutoTracker": "specweave.integrations.frameworks.auto",
     # errors
     "SpecweaveError": "specweave.errors",

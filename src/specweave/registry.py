@@ -18,17 +18,29 @@ TABLES: dict[str, dict[str, str]] = {
     "problems": {
         "classification": "specweave.problems.classification:Classification",
         "regression": "specweave.problems.regression:Regression",
+        "recommendation": "specweave.problems.recommendation:Recommendation",
+        "forecasting": "specweave.problems.forecasting:Forecasting",
     },
     "metrics": {
         "classification": "specweave.metrics.classification:METRICS",
         "regression": "specweave.metrics.regression:METRICS",
+        "forecast": "specweave.metrics.forecast:METRICS",
         "ranking": "specweave.metrics.ranking:METRICS",
         "operational": "specweave.metrics.operational:METRICS",
     },
     "engines": {
         "local": "specweave.engines.local:LocalEngine",
+        "ray": "specweave.engines.ray:RayEngine",
     },
-    "trackers": {},
+    "trackers": {
+        "mlflow": "specweave.integrations.trackers.mlflow:MlflowTracker",
+        "wandb": "specweave.integrations.trackers.wandb:WandbTracker",
+        "tensorboard": "specweave.integrations.trackers.tensorboard:TensorboardTracker",
+    },
+    # Who follows every run: function(experiments_folder) -> sequence of RunWatcher.
+    "watchers": {
+        "mirrors": "specweave.integrations.mirroring:find_mirrors",
+    },
     # What `publish_document` writes: function(increment_folder) -> list of paths.
     "documents": {
         "quality-report": "specweave.publish.quality_report:publish_quality_report",

@@ -108,6 +108,29 @@ class Run:
         return self._closed
 
     @property
+    def run_id(self) -> str:
+        """The id of its copy in the tracker that mirrors it, ``mlflow.register_model(f"runs:/{run_id}/model", ...)``.
+
+        Waits until all that the run has written so far, a saved model included, is there.
+
+        Raises
+        ------
+        StateError
+            If no tracker mirrors it.
+        IntegrationError
+            If the tracker cannot be reached.
+        """
+        for watcher in self._watchers:
+            get_run_id = getattr(watcher, "get_run_id", None)
+            if get_run_id is not None:
+                return str(get_run_id(self))
+        raise StateError(
+            f"no tracker mirrors {self.id}, so it has no run id there",
+            where=self.id,
+            hint="call configure_mlflow() before the experiment is opened, or set tracking: mlflow",
+        )
+
+    @property
     def seed(self) -> int | None:
         """The seed it was opened with."""
         return self._header.seed

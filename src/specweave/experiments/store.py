@@ -5,10 +5,9 @@ Reads: the ``experiments/`` folder. Writes: new experiment folders in it. Never:
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,9 @@ from specweave.experiments.record import (
 )
 from specweave.experiments.run import LOGS, Run, RunWatcher, _iso, make_tags
 from specweave.experiments.values import inputs_digest, legal_text
+from specweave.experiments.watching import find_watchers
 from specweave.files.atomic import claim_numbered, storage_errors, write_text
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; two processes may then resume the same run
-    fcntl = None  # type: ignore[assignment]
+from specweave.files.locks import exclusive
 
 _Signature = tuple[int, ...]
 # Aliases, since the class has a method called `list`.
@@ -52,7 +48,7 @@ class ExperimentStore:
     clock : callable, optional
         Seconds since 1970.
     watchers : sequence of RunWatcher, optional
-        Told when a run opens and closes.
+        Told when a run opens and closes; the mirrors that the project is set up for where not given.
     """
 
     def __init__(
@@ -60,7 +56,7 @@ class ExperimentStore:
         folder: Path,
         *,
         clock: Callable[[], float] = time.time,
-        watchers: Sequence[RunWatcher] = (),
+        watchers: Sequence[RunWatcher] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self._clock = clock
@@ -146,7 +142,8 @@ class ExperimentStore:
         header.pid_ticks = started_ticks(header.pid)
         params = load_record(folder).params if header.attempts > 1 else {}
         # The header first: a folder without one is all a kill here could leave.
-        run = Run(folder, header, clock=self._clock, watchers=self._watchers, params=params)
+        watchers = find_watchers(self.folder) if self._watchers is None else self._watchers
+        run = Run(folder, header, clock=self._clock, watchers=watchers, params=params)
         write_text(folder / "requirements.txt", provenance.requirements_text())
         if git is not None and git.patch:
             write_text(folder / "git.patch", git.patch)
@@ -156,7 +153,7 @@ class ExperimentStore:
         found = self.find_resumable(name, inputs)
         if found is None or not (found.folder / EXPERIMENT).exists():
             return None
-        with _exclusive(self.folder / ".claims" / f"{found.folder.name}.lock"):
+        with exclusive(self.folder / ".claims" / f"{found.folder.name}.lock"):
             # Somebody else may have taken it over while we looked.
             header = read_header(found.folder)
             if true_status(header) not in ("interrupted", "failed"):
@@ -294,17 +291,3 @@ def _signature(base: str) -> _Signature:
             # Files are replaced, never edited, so a changed one is another inode.
             found += (stat.st_mtime_ns, stat.st_size, stat.st_ino)
     return tuple(found)
-
-
-@contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock that the system lets go when the holder dies."""
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if fcntl is not None:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

@@ -1,0 +1,1 @@
+"""Trackers of other makers that receive copies of the runs: one thin file each."""
