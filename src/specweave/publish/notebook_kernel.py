@@ -1,0 +1,112 @@
+"""Executing a notebook in a kernel of the running interpreter.
+
+Reads: nothing. Writes: nothing. Never: depends on installed kernelspecs or a person's Jupyter settings.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from specweave.errors import StageError
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_CELL_SECONDS = 600
+_START_SECONDS = 120
+
+
+def execute(notebook: Any, *, cwd: Path, name: str, environment: Mapping[str, str] | None = None) -> Any:
+    """Execute every cell of a notebook in place and return it.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+    cwd : Path
+        Where the cells run.
+    name : str
+        For messages.
+    environment : mapping of str to str, optional
+        Laid over this process's environment.
+
+    Raises
+    ------
+    StageError
+        If a cell raises, takes longer than ten minutes, or the kernel dies; names the cell.
+    """
+    from nbclient.client import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    with tempfile.TemporaryDirectory(prefix="specweave-kernel-") as private:
+        manager = _make_manager(Path(private))
+        # `km` is given, so that no kernelspec is looked up.
+        client = NotebookClient(
+            notebook, km=manager, timeout=_CELL_SECONDS, startup_timeout=_START_SECONDS, store_widget_state=False,
+            record_timing=False,
+        )  # fmt: skip
+        settings = {
+            **os.environ, **(environment or {}), "IPYTHONDIR": private, "PYTHONWARNINGS": "ignore",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        }  # fmt: skip
+        try:
+            with (Path(private) / "kernel.log").open("w") as log:
+                client.execute(cwd=str(cwd), env=settings, stdout=log, stderr=log)
+        except CellExecutionError as error:
+            raise _failure(notebook, name, f"{error.ename}: {_first_line(error.evalue)}") from error
+        except CellTimeoutError as error:
+            raise _failure(notebook, name, f"it took longer than {_CELL_SECONDS // 60} minutes") from error
+        except (DeadKernelError, RuntimeError) as error:
+            told = _tail(Path(private) / "kernel.log") or _first_line(str(error))
+            raise _failure(notebook, name, f"its kernel died: {told}") from error
+    return notebook
+
+
+def _make_manager(private: Path) -> Any:
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernel(AsyncKernelManager):  # type: ignore[misc]
+        """A manager that starts this interpreter, whatever kernels are installed."""
+
+        @property
+        def kernel_spec(self) -> Any:
+            argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    # Files in a folder of our own: no open port, and a home that cannot be written to does not matter.
+    transport = "ipc" if os.name == "posix" else "tcp"
+    return OwnKernel(connection_file=str(private / "kernel.json"), transport=transport)
+
+
+def _failure(notebook: Any, name: str, what: str) -> StageError:
+    number, source = _last_run(notebook)
+    first = next((line.strip() for line in source.splitlines() if line.strip()), "")
+    return StageError(
+        f"cell {number} ({first[:60]}{'…' if len(first) > 60 else ''}) failed: {what}",
+        where=f"notebooks/{name}.ipynb",
+        hint="mend that cell in Jupyter, or delete the notebook to get a fresh one, then run: sw do",
+    )
+
+
+def _last_run(notebook: Any) -> tuple[int, str]:
+    """Return number (counted from 1 over all cells) and source of the cell that was running."""
+    code = [(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
+    failed = [(n, c) for n, c in code if any(o.get("output_type") == "error" for o in c.outputs)]
+    begun = [(n, c) for n, c in code if c.get("execution_count")]
+    waiting = [(n, c) for n, c in code if not c.get("execution_count")]
+    number, cell = (failed or waiting or begun or [(0, None)])[0]
+    return number, "" if cell is None else str(cell.source)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1].strip() if lines else ""
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in _ANSI.sub("", str(text)).splitlines() if line.strip()]
+    return lines[0] if lines else "no message"
