@@ -57,10 +57,15 @@ def load_yaml(path: Path) -> Any:
 def render_yaml(value: Any) -> str:
     """Return block-style YAML with keys in the given order; short lists and small inner mappings stay on one line."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    def quoted(node: Any) -> Any:
+        # The writer leaves these bare inside {} and [], where they read as a complex key.
+        return DoubleQuotedScalarString(node) if isinstance(node, str) and node.startswith("?") else node
 
     def styled(node: Any, depth: int = 0) -> Any:
         if isinstance(node, dict):
-            mapping = CommentedMap({k: styled(v, depth + 1) for k, v in node.items()})
+            mapping = CommentedMap({quoted(k): styled(v, depth + 1) for k, v in node.items()})
             flat = all(not isinstance(v, dict | list) for v in node.values())
             if depth > 1 and flat and sum(len(f"{k}: {v}, ") for k, v in node.items()) <= 60:
                 mapping.fa.set_flow_style()
@@ -71,7 +76,7 @@ def render_yaml(value: Any) -> str:
             if flat and sum(len(str(v)) + 2 for v in node) <= 80:
                 seq.fa.set_flow_style()
             return seq
-        return node
+        return quoted(node)
 
     yaml = YAML()
     yaml.default_flow_style = False
