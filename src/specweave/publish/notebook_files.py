@@ -145,7 +145,18 @@ def cleaned(notebook: Any) -> Any:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             # Progress and warnings: they tell of this machine and this minute.
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            cell.outputs = _joined([o for o in cell.outputs if o.get("name") != "stderr"])
             for output in cell.outputs:
                 output.get("metadata", {}).clear()
     return made
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Return outputs with neighbouring pieces of one stream as one: how a kernel cuts it is chance."""
+    joined: list[Any] = []
+    for output in outputs:
+        if output.output_type == "stream" and joined and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined

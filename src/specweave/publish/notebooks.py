@@ -19,6 +19,7 @@ from specweave.stages.evaluation import load_evaluation
 from specweave.stages.explore import load_profile
 from specweave.stages.features import IMPORTANCE
 from specweave.stages.progress import tell
+from specweave.stages.workspace import DEFINITIONS
 
 FOLDER = "notebooks"
 
@@ -51,8 +52,8 @@ def publish_feature_engineering(folder: Path) -> list[Path]:
     if not path.exists():
         raise StageError("no features were made yet", where=folder.name, hint="run: sw do --task T-002")
     ranked = [entry["column"] for entry in load_record(path, "feature-importance", 1)["columns"]]
-    kinds = load_profile(folder)["columns"]
-    numeric = [name for name in ranked if kinds.get(name, {"kind": "numeric"})["kind"] == "numeric"][:2]
+    kinds = load_record(folder / DEFINITIONS, "feature-definitions", 1)["columns"]
+    numeric = [name for name in ranked if name in kinds and kinds[name]["kind"] == "numeric"][:2]
     conditions = {"numeric_pair"} if len(numeric) == 2 else set()
     pair = ", ".join(f'"{_quoted(name)}"' for name in numeric)
     return _publish(folder, "02-feature-engineering", {"numeric_pair": pair}, conditions)

@@ -89,6 +89,7 @@ def render_quality_report(profile: Profile, figures: Sequence[Figure], *, increm
         *_section("Distributions", known.get("distributions"), ""),
         *_section("What goes with the target", known.get("associations"), _associations(profile)),
         *_section("What goes together", known.get("correlations"), _pairs(profile)),
+        *[part for table in profile.get("tables") or [] for part in _own_table(table)],
         *[part for figure in own for part in (f"## {figure.title}", _picture(figure))],
         "## How to read this",
         _method(profile),
@@ -341,6 +342,12 @@ def _pairs(profile: Profile) -> str:
         for p in pairs[:_MOST_PAIRS]
     ]
     return markdown_table(["column", "goes with", "Pearson", "Spearman"], rows)
+
+
+def _own_table(table: Mapping[str, Any]) -> list[str]:
+    """Return a table that only this problem type has, with its title and note."""
+    rows = [[amount_text(value) for value in row] for row in table["rows"]]
+    return [f"## {table['title']}", markdown_table(list(table["columns"]), rows), table.get("note", "")]
 
 
 def _method(profile: Profile) -> str:
