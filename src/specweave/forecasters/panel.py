@@ -129,7 +129,7 @@ def make_panel(
     ids, steps, values, known = ids[order], steps[order], np.asarray(values, float)[order], known[order]
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], dtype=np.int64)
     made: dict[str, Series] = {}
-    for a, b in zip(starts, [*starts[1:], len(ids)], strict=True):
+    for a, b in zip(starts, [*starts[1:], len(ids)][: len(starts)], strict=True):
         there = np.flatnonzero(np.isfinite(values[a:b]))
         if not there.size:
             continue

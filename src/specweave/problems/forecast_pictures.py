@@ -1,0 +1,167 @@
+"""Forecasts in pictures: the series, their parts, their memory; fan charts; errors by step ahead.
+
+Reads: panels, outcome tables. Writes: nothing. Never: chooses a colour by name or holds plotting state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from specweave.forecasters.decomposition import decompose
+from specweave.forecasters.model import Layout
+from specweave.forecasters.panel import Panel, Series
+from specweave.forecasters.stationarity import acf, pacf
+from specweave.records import Figure
+
+_GREY = "0.45"
+_FANS = 6
+_SHOWN_SERIES = 7
+
+
+def data_figures(panel: Panel, layout: Layout) -> list[Figure]:
+    """Return the series over time, the decomposition of the longest, and its ACF and PACF."""
+    if not panel.series:
+        return []
+    longest = max(panel.series.values(), key=lambda s: (len(s), s.id))
+    season = panel.season_of(longest)
+    lags = int(min(max(2 * season, 24), len(longest) // 2, 120))
+    return [
+        Figure(name="series", title=f"{min(len(panel), _SHOWN_SERIES)} of {len(panel)} series" if len(panel) > 1 else "The series",
+               alt="Values over time", draw=lambda ax: _draw_series(ax, panel, layout), width=7.6, height=3.6),
+        Figure(name="decomposition", title=f"Trend, season and rest of '{longest.id}'",
+               alt="The series, its trend, its season and what is left, one below the other",
+               draw=lambda fig: _draw_parts(fig, longest, season, layout), width=7.6, height=6.4, whole=True),
+        Figure(name="autocorrelation", title=f"Autocorrelation of '{longest.id}'",
+               alt="Autocorrelation and partial autocorrelation by lag",
+               draw=lambda fig: _draw_memory(fig, longest, lags), width=7.6, height=4.6, whole=True),
+    ]  # fmt: skip
+
+
+def _times(one: Series, layout: Layout) -> Any:
+    return layout.frequency.stamps(one.start + np.arange(len(one)))
+
+
+def _draw_series(ax: Any, panel: Panel, layout: Layout) -> None:
+    names = sorted(panel.series)
+    if len(names) > _SHOWN_SERIES:
+        names = [names[i] for i in np.linspace(0, len(names) - 1, _SHOWN_SERIES).astype(int)]
+    for i, name in enumerate(names):
+        one = panel.series[name]
+        ax.plot(_times(one, layout), one.values, color=f"C{i}", linewidth=1.1, label=name)
+    ax.set_ylabel(layout.columns.target)
+    if len(names) > 1:
+        ax.legend(ncols=min(4, len(names)), loc="upper left")
+
+
+def _draw_parts(figure: Any, one: Series, season: int, layout: Layout) -> None:
+    parts, times = decompose(one.values, season), _times(one, layout)
+    rows = (("series", parts.y), ("trend", parts.trend), ("season", parts.season), ("rest", parts.rest))
+    axes = figure.subplots(4, 1, sharex=True)
+    for ax, (name, values) in zip(axes, rows, strict=True):
+        ax.plot(times, values, color="C0", linewidth=1.1)
+        ax.set_ylabel(name)
+    axes[0].set_title(f"'{one.id}': season of {season}" if season > 1 else f"'{one.id}': no season")
+
+
+def _draw_memory(figure: Any, one: Series, lags: int) -> None:
+    limit = 1.96 / np.sqrt(len(one))
+    axes = figure.subplots(2, 1, sharex=True)
+    for ax, (name, values) in zip(
+        axes, (("ACF", acf(one.values, lags)), ("PACF", pacf(one.values, lags))), strict=True
+    ):
+        ax.bar(np.arange(1, len(values)), values[1:], color="C0", width=0.6)
+        ax.axhspan(-limit, limit, color=_GREY, alpha=0.2, linewidth=0)
+        ax.axhline(0, color=_GREY, linewidth=0.8)
+        ax.set_ylabel(name)
+    axes[0].set_title(f"'{one.id}': the band holds 95 % of lags of a series without memory")
+    axes[1].set_xlabel("lag")
+
+
+def outcome_figures(outcome: pd.DataFrame, loss: np.ndarray) -> list[Figure]:
+    """Return errors by step ahead, and the share of truths that intervals held by step ahead."""
+    frame = outcome.assign(_loss=loss)
+    figures = [
+        Figure(name="error-by-step", title="Error by step ahead", alt="Mean scaled error of model and Naive2 by step ahead",
+               draw=lambda ax: _draw_errors(ax, frame)),
+    ]  # fmt: skip
+    if any(c.startswith("lo") for c in outcome.columns):
+        figures.append(Figure(name="coverage", title="Share of truths inside the intervals",
+                              alt="Share of truths inside the 80 and 95 % intervals by step ahead",
+                              draw=lambda ax: _draw_coverage(ax, outcome)))  # fmt: skip
+    return figures
+
+
+def _draw_errors(ax: Any, frame: pd.DataFrame) -> None:
+    scale = frame["scale"].where(frame["scale"] > 0)
+    naive = (frame["truth"] - frame["naive2"]).abs() / scale
+    ours = frame.groupby("h")["_loss"].mean()
+    theirs = naive.groupby(frame["h"]).mean()
+    ax.plot(ours.index, ours.to_numpy(), color="C0", marker="o", markersize=4, label="model")
+    ax.plot(theirs.index, theirs.to_numpy(), color=_GREY, linestyle="--", label="Naive2")
+    ax.set_xlabel("step ahead")
+    ax.set_ylabel("mean scaled error")
+    ax.set_ylim(bottom=0)
+    ax.legend()
+
+
+def _draw_coverage(ax: Any, outcome: pd.DataFrame) -> None:
+    for i, level in enumerate(sorted(int(c[2:]) for c in outcome.columns if c.startswith("lo"))):
+        inside = (outcome["truth"] >= outcome[f"lo{level}"]) & (outcome["truth"] <= outcome[f"hi{level}"])
+        share = inside.groupby(outcome["h"]).mean()
+        ax.plot(
+            share.index,
+            share.to_numpy(),
+            color=f"C{i}",
+            marker="o",
+            markersize=4,
+            label=f"{level} % interval",
+        )
+        ax.axhline(level / 100, color=f"C{i}", linestyle="--", linewidth=1)
+    ax.set_ylim(0, 1.04)
+    ax.set_xlabel("step ahead")
+    ax.set_ylabel("share inside")
+    ax.legend(loc="lower left")
+
+
+def fan_charts(earlier: pd.DataFrame, outcome: pd.DataFrame, loss: np.ndarray) -> list[Figure]:
+    """Return a fan chart of the only series, or of the best, the middle and the worst forecast ones."""
+    by = (
+        pd.Series(loss, index=outcome.index)
+        .groupby(outcome["unique_id"].astype(str))
+        .mean()
+        .sort_values(kind="stable")
+    )
+    names = list(by.index)
+    if len(names) > _FANS:
+        places = np.unique(np.linspace(0, len(names) - 1, _FANS).astype(int))
+        names = [names[i] for i in places]
+    before, after = earlier["unique_id"].astype(str), outcome["unique_id"].astype(str)
+    return [
+        Figure(name=f"forecast-{i}", title=f"Forecast of '{name}' (scaled error {by[name]:.2f})",
+               alt=f"The last values of {name}, the forecast with its intervals, and the truth", width=7.6, height=3.6,
+               draw=lambda ax, n=name: _draw_fan(ax, earlier[before == n], outcome[after == n]))
+        for i, name in enumerate(names, 1)
+    ]  # fmt: skip
+
+
+def _draw_fan(ax: Any, earlier: pd.DataFrame, outcome: pd.DataFrame) -> None:
+    past = earlier.sort_values(["row", "h"]).drop_duplicates("row")
+    ahead = outcome.sort_values("h")
+    n = len(past)
+    x, later = np.arange(n), n + np.arange(len(ahead))
+    ax.plot(np.r_[x, later], np.r_[past["truth"], ahead["truth"]], color=_GREY, linewidth=1.4, label="truth")
+    for _, part in earlier.groupby("fold"):
+        places = [int(np.searchsorted(past["row"].to_numpy(), r)) for r in part.sort_values("h")["row"]]
+        ax.plot(places, part.sort_values("h")["prediction"], color="C0", linewidth=0.9, alpha=0.5)
+    levels = sorted((int(c[2:]) for c in ahead.columns if c.startswith("lo")), reverse=True)
+    for i, level in enumerate(levels):
+        ax.fill_between(later, ahead[f"lo{level}"], ahead[f"hi{level}"], color="C0", alpha=0.15 + 0.15 * i, linewidth=0,
+                        label=f"{level} % interval")  # fmt: skip
+    ax.plot(later, ahead["prediction"], color="C0", label="forecast")
+    stamps = [*past["ds"].astype(str), *ahead["ds"].astype(str)]
+    ticks = np.unique(np.linspace(0, len(stamps) - 1, 6).astype(int))
+    ax.set_xticks(ticks, [stamps[i] for i in ticks])
+    ax.legend(loc="upper left")
