@@ -10,13 +10,9 @@ import contextlib
 import datetime as dt
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from specweave.errors import SpecError, StateError, StorageError
 from specweave.files.atomic import storage_errors
@@ -24,6 +20,7 @@ from specweave.increments.plan import load_plan
 from specweave.increments.project import Increment
 from specweave.increments.spec import Spec, load_spec, set_status
 from specweave.increments.tasks import TaskLine, find_task, load_tasks, set_tick
+from specweave.pipeline.child import describe_death, end_child, go_on, start_child
 from specweave.pipeline.lock import Lock, TaskRecord, load_lock
 from specweave.pipeline.staleness import (
     TaskState,
@@ -223,7 +220,8 @@ def _run_child(
     read_fd, write_fd = os.pipe()
     log_path = increment.project.cache / f"{increment.id}.worker.log"
     with log_path.open("w", encoding="utf-8") as log, os.fdopen(read_fd, encoding="utf-8") as events:
-        child = _start_child(increment, waiting, options, write_fd, log)
+        switches = {"BUDGET": options.budget_s, "JOBS": options.jobs, "ENGINE": options.engine}
+        child = start_child(increment, waiting, switches, write_fd, log)
         try:
             for line in events:
                 event: Event = json.loads(line)
@@ -254,7 +252,7 @@ def _run_child(
                     report.ran.append(task.id)
                     if not waiting:
                         break
-                    _go_on(child)
+                    go_on(child)
                 elif kind == "task-failed":
                     task = waiting.pop(0)
                     _record_failed(lock, task, event["error"]["message"], event["seconds"])
@@ -270,71 +268,16 @@ def _run_child(
         except KeyboardInterrupt:
             report.interrupted = True
         finally:
-            _end_child(child)
+            end_child(child)
     if waiting and not report.failed and not report.interrupted:
         # The child died without a word: killed, out of memory, or a crash in native code.
         report.failed = {
             "task": waiting[0].id,
-            "error": _death(child.returncode, waiting[0], log_path),
+            "error": describe_death(child.returncode, waiting[0], log_path),
             "trace": "",
         }
         _record_failed(lock, waiting[0], report.failed["error"]["message"], 0.0)
     report.waiting = [t.id for t in waiting if not report.failed or t.id != report.failed["task"]]
-
-
-def _start_child(
-    increment: Increment, tasks: Sequence[TaskLine], options: RunOptions, write_fd: int, log: IO[str]
-) -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        "SPECWEAVE_INCREMENT": increment.id,
-        "SPECWEAVE_PROJECT": str(increment.project.root.resolve()),
-        "PYTHONHASHSEED": "0",
-        "MPLBACKEND": "Agg",
-        # Threads that wait for work must not spin: on a busy machine that costs more than the work.
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    for name, value in (("BUDGET", options.budget_s), ("JOBS", options.jobs), ("ENGINE", options.engine)):
-        if value is not None:
-            environment[f"SPECWEAVE_{name}"] = str(value)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "specweave.pipeline.worker"],
-        stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(write_fd,), env=environment, text=True,
-        cwd=increment.project.root,
-    )  # fmt: skip
-    os.close(write_fd)
-    orders = {
-        "events_fd": write_fd, "parent": os.getpid(), "folder": str(increment.folder.resolve()),
-        "root": str(increment.project.root.resolve()), "tasks": [{"id": t.id, "script": t.script} for t in tasks],
-    }  # fmt: skip
-    assert child.stdin is not None
-    child.stdin.write(json.dumps(orders) + "\n")
-    child.stdin.flush()
-    return child
-
-
-def _go_on(child: subprocess.Popen[str]) -> None:
-    assert child.stdin is not None
-    with contextlib.suppress(BrokenPipeError):
-        child.stdin.write("\n")
-        child.stdin.flush()
-
-
-def _end_child(child: subprocess.Popen[str]) -> None:
-    """Let the child end by itself, then ask it to, then end it."""
-    if child.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.close()
-    for wait in (5, 5):
-        try:
-            child.wait(wait)
-            return
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            child.send_signal(signal.SIGINT)
-    child.kill()
-    child.wait()
 
 
 def _inputs_of(increment: Increment, documents: Documents, task: TaskLine, lock: Lock) -> dict[str, str]:
@@ -389,17 +332,3 @@ def _record_failed(lock: Lock, task: TaskLine, message: str, seconds: float) -> 
     lock.save()
     with contextlib.suppress(SpecError, StorageError):
         set_tick(lock.path.parent / "tasks.md", task.id, False)
-
-
-def _death(returncode: int | None, task: TaskLine, log: Path) -> dict[str, Any]:
-    how = (
-        f"ended by signal {signal.Signals(-returncode).name}"
-        if returncode and returncode < 0
-        else f"ended with {returncode}"
-    )
-    tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-    return {
-        "severity": "error", "code": "stage", "where": task.id,
-        "message": f"the worker process {how} during {task.id}" + (f": {' / '.join(tail)}" if tail else ""),
-        "fix": "run: sw do (it goes on where it was); with --jobs 1 it needs less memory",
-    }  # fmt: skip
