@@ -18,6 +18,7 @@ from specweave.forecasters.simple import seasonal_naive
 
 Floats = npt.NDArray[np.float64]
 Memo = MutableMapping[Any, Any]
+_LOOKED_AT = 60
 
 
 class Forecaster(ABC):
@@ -160,7 +161,10 @@ class LocalForecaster(Forecaster):
             return kept
         paths, fallbacks = {}, {}
         for name, one in panel.series.items():
-            paths[name], why = self.safe_path(one, panel.season_of(one), horizon)
+            # Explanations look at two seasons of a path; made once, they cost no request anything.
+            season = panel.season_of(one)
+            length = max(horizon, 2 * season if season <= _LOOKED_AT else 2)
+            paths[name], why = self.safe_path(one, season, length)
             if why:
                 fallbacks[name] = why
         fitted = PathFitted(self, panel, horizon, paths, fallbacks)

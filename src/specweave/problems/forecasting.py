@@ -308,7 +308,7 @@ class Forecasting(Problem):
         if unused:
             notes.append(f"not used, since they are not known when the forecast is made: {', '.join(unused)}")
         roles = {
-            "target": target, "identifiers": [], "time": time, "group": series[0] if len(series) == 1 else None,
+            "target": target, "identifiers": [], "time": time, "group": series[0] if len(series) == 1 and len(np.unique(table.ids)) > 1 else None,
             "series": series, "known_ahead": known,
         }  # fmt: skip
         settings = {
@@ -561,7 +561,8 @@ class Forecasting(Problem):
         told.insert(0, "row", np.asarray(rows))
         told.insert(5, "truth", to_numbers(frame[dataset.roles["target"]])[0])
         known = np.isfinite(told["prediction"].to_numpy(float)) & np.isfinite(told["truth"].to_numpy(float))
-        return told[known].reset_index(drop=True).astype({"h": int})
+        kept: pd.DataFrame = told[known].reset_index(drop=True).astype({"h": int})
+        return kept
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Learn the intervals from the errors of rolling origins."""

@@ -17,6 +17,7 @@ from specweave.files.atomic import replacing, write_text
 from specweave.files.store import render_json
 from specweave.records import Finding
 from specweave.serving.inference import Predictor, flat_answer
+from specweave.serving.parity import json_rows
 from specweave.tables.reading import read_table
 
 CHUNK_ROWS = 5000
@@ -62,13 +63,7 @@ def predict_file(
     """
     source = Path(source)
     target = Path(target) if target is not None else source.with_name(f"{source.stem}-answers.csv")
-    if target.suffix.lower() not in _WRITERS:
-        raise DataError(
-            f"answers cannot be written as '{target.suffix or target.name}'",
-            hint=f"name an output that ends in {', '.join(_WRITERS)}",
-        )
-    if target.absolute() == source.absolute():
-        raise DataError("the output is the input file", where=source.name, hint="give another name with -o")
+    check_output(source, target)
     frame = read_table(source).frame
     findings = predictor.check(frame)
     refused = [f for f in findings if f.severity == "error"]
@@ -93,6 +88,60 @@ def predict_file(
         "findings": [f for f in findings if f.severity != "info"],
         "version": predictor.version,
     }
+
+
+def forecast_file(
+    predictor: Predictor,
+    source: Path,
+    horizon: int | None = None,
+    target: Path | None = None,
+    *,
+    reasons: bool = True,
+) -> dict[str, Any]:
+    """Answer the steps that come after the history in a file.
+
+    Parameters
+    ----------
+    source : Path
+        Rows as in training, the target included.
+    horizon : int, optional
+        Steps; the model's own by default.
+    target : Path, optional
+        As :func:`predict_file`; by default ``<source>-forecast.csv`` in the working folder.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``output``, ``columns``, ``version``.
+
+    Raises
+    ------
+    DataError
+        If the model knows no horizon, the history cannot be used, or `target` has another ending.
+    """
+    target = Path(target) if target is not None else Path(f"{Path(source).stem}-forecast.csv")
+    check_output(Path(source), target)
+    rows, answers = predictor.forecast(read_table(source).frame, horizon, reasons=reasons)
+    if target.suffix.lower() == ".json":
+        asked = json_rows(rows)
+        write_text(target, render_json([{**a, "row": r} for a, r in zip(answers, asked, strict=True)]))
+        columns = sorted({key for answer in answers for key in answer})
+    else:
+        table = answer_table(rows, answers, [str(c) for c in rows.columns])
+        _write_table(table, target)
+        columns = [str(c) for c in table.columns]
+    return {"rows": len(rows), "output": str(target), "columns": columns, "version": predictor.version}
+
+
+def check_output(source: Path, target: Path) -> None:
+    """Raise DataError where answers cannot be written to `target`."""
+    if target.suffix.lower() not in _WRITERS:
+        raise DataError(
+            f"answers cannot be written as '{target.suffix or target.name}'",
+            hint=f"name an output that ends in {', '.join(_WRITERS)}",
+        )
+    if target.absolute() == source.absolute():
+        raise DataError("the output is the input file", where=source.name, hint="give another name with -o")
 
 
 def answer_table(frame: pd.DataFrame, answers: list[dict[str, Any]], identifiers: list[str]) -> pd.DataFrame:

@@ -143,6 +143,36 @@ class Predictor:
             self._add_reasons(answers, frame)
         return [plain(answer) for answer in answers]
 
+    def forecast(
+        self, history: pd.DataFrame, horizon: int | None = None, *, reasons: bool = True
+    ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+        """Answer the steps that come after a history.
+
+        Parameters
+        ----------
+        history : DataFrame
+            Rows as in training, the target included; rows with an empty target at the end carry what is
+            known ahead.
+        horizon : int, optional
+            Steps; the model's own by default.
+
+        Returns
+        -------
+        rows : DataFrame
+            The steps that were answered, as requests carry them.
+        answers : list of dict
+
+        Raises
+        ------
+        DataError
+            If the model answers rows and knows no horizon, or the history cannot be used.
+        """
+        model, rows = self.problem.continue_from(self.model, history, horizon)
+        answers = self.problem.respond(model, rows, self.package["decision"])
+        if reasons and self.package["reasons"]:
+            self._add_reasons(answers, rows, model)
+        return rows, [plain(answer) for answer in answers]
+
     def to_frame(self, rows: Rows, *, strict: bool = True) -> pd.DataFrame:
         """Return rows as the model takes them: schema's columns, order and types.
 
@@ -160,9 +190,9 @@ class Predictor:
         frame = coerce(rows, self.schema)
         return frame[[c for c in frame.columns if c != self.schema.get("target")]]
 
-    def _add_reasons(self, answers: list[dict[str, Any]], frame: pd.DataFrame) -> None:
+    def _add_reasons(self, answers: list[dict[str, Any]], frame: pd.DataFrame, model: Any = None) -> None:
         told = self.problem.reasons(
-            self.model,
+            self.model if model is None else model,
             frame,
             self.background,
             top=int(self.package["reasons"]),
@@ -191,6 +221,8 @@ def flat_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, Mapping):
             stem = "probability" if name == "probabilities" else name
             cells |= {f"{stem}:{key}": part for key, part in value.items()}
+        elif isinstance(value, list):
+            cells[name] = " | ".join(map(str, value))
         else:
             cells[name] = value
     return cells

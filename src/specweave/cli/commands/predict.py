@@ -12,7 +12,7 @@ from specweave.cli.output import Session, common_options
 
 @click.command("predict")
 @click.argument("increment_id", metavar="ID")
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="[INPUT]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -20,23 +20,63 @@ from specweave.cli.output import Session, common_options
     type=click.Path(path_type=Path),
     help="FILE.csv, .parquet or .json (default: INPUT-answers.csv).",
 )
+@click.option(
+    "--horizon",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Forecast the next N steps after INPUT (default: the training data).",
+)
 @click.option("--no-reasons", is_flag=True, help="Leave the top-3 reasons out; faster.")
 @common_options
-def command(session: Session, increment_id: str, source: Path, target: Path | None, no_reasons: bool) -> None:
+def command(
+    session: Session,
+    increment_id: str,
+    source: Path | None,
+    target: Path | None,
+    horizon: int | None,
+    no_reasons: bool,
+) -> None:
     """Answer a file of raw rows: prediction, probability, decision and reasons for each row.
+
+    A forecasting model answers the steps that come after its history instead: give --horizon.
 
     \b
     Example:
       sw predict 42 new-customers.csv -o answers.csv
+      sw predict 42 --horizon 12 -o next-weeks.csv
     """
-    from specweave.serving.batch import finding_lines, predict_file
+    from specweave.errors import DataError
+    from specweave.serving.batch import finding_lines, forecast_file, predict_file
 
     predictor = load_predictor(session, increment_id)
-    result: dict[str, Any] = predict_file(predictor, source, target, reasons=not no_reasons)
-    for line in finding_lines(result["findings"]):
-        session.say(line, "warn")
-    session.say(f"{result['rows']} rows answered: {result['output']}", "good")
+    result: dict[str, Any]
+    if horizon is not None:
+        history = source or training_file(session, increment_id)
+        result = forecast_file(predictor, history, horizon, target, reasons=not no_reasons)
+        session.say(f"{result['rows']} steps forecast: {result['output']}", "good")
+    elif source is None:
+        raise DataError(
+            "there is no file of rows to answer",
+            hint="name one: sw predict ID rows.csv; or give --horizon 12",
+        )
+    else:
+        result = predict_file(predictor, source, target, reasons=not no_reasons)
+        for line in finding_lines(result["findings"]):
+            session.say(line, "warn")
+        session.say(f"{result['rows']} rows answered: {result['output']}", "good")
     session.answer("predictions", {**result, "output": str(result["output"]), "version": predictor.version})
+
+
+def training_file(session: Session, increment_id: str | None) -> Path:
+    """Return the training data that an increment's spec names."""
+    from specweave.increments.spec import load_spec
+    from specweave.tables.locating import find_data_file
+
+    increment = session.get_increment(increment_id)
+    spec = load_spec(increment.spec_path)
+    return find_data_file(
+        increment.project.root, spec.require("Training data").value, spec.at("Training data")
+    )
 
 
 def load_predictor(session: Session, increment_id: str | None) -> Any:

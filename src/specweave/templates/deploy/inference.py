@@ -1,6 +1,7 @@
 """Answer raw rows with the packaged model. Edit freely: it is yours, and is not overwritten once edited.
 
 python inference.py rows.csv -o answers.csv     a file of rows (CSV, Parquet, JSON lines)
+python inference.py history.csv --horizon 12    the steps after a history (forecasting models)
 python inference.py --serve --port 8000         HTTP: POST /predict, GET /health, GET /schema
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from specweave.errors import SpecweaveError
-from specweave.serving.batch import predict_file
+from specweave.serving.batch import forecast_file, predict_file
 from specweave.serving.http import serve
 from specweave.serving.inference import Predictor
 
@@ -30,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Answer raw rows with the packaged model.")
     parser.add_argument("input", nargs="?", help="file of raw rows: .csv, .parquet, .jsonl")
     parser.add_argument("-o", "--output", help="file of answers: .csv, .parquet or .json")
+    parser.add_argument("--horizon", type=int, help="forecast the next steps after the input's history")
     parser.add_argument("--serve", action="store_true", help="answer over HTTP instead")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -42,11 +44,14 @@ def main() -> int:
         if arguments.input is None:
             parser.error("name a file of rows, or give --serve")
         output = Path(arguments.output) if arguments.output else None
-        done = predict_file(predictor, Path(arguments.input), output)
+        if arguments.horizon:
+            done = forecast_file(predictor, Path(arguments.input), arguments.horizon, output)
+        else:
+            done = predict_file(predictor, Path(arguments.input), output)
     except SpecweaveError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    for finding in done["findings"]:
+    for finding in done.get("findings", []):
         print(f"{finding.code} {finding.where}: {finding.message}", file=sys.stderr)
     print(f"{done['rows']} rows answered by model {done['version']}: {done['output']}")
     return 0
