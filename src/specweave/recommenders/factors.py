@@ -67,8 +67,7 @@ class ImplicitALS(Recommender):
 
     def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
         """Fold histories in and multiply."""
-        made = self._solve(emphasised(history, self.rating_strength), self.items_) @ self.items_.T
-        return np.asarray(made, dtype=np.float32)
+        return _products(self._solve(emphasised(history, self.rating_strength), self.items_), self.items_)
 
     def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
         """Return the summands of the score (Hu et al. 2008, section 5)."""
@@ -115,7 +114,7 @@ class BPR(Recommender):
         try:
             from implicit.cpu.bpr import BayesianPersonalizedRanking
         except ImportError as error:
-            raise MissingExtraError("implicit", "recsys") from error
+            raise MissingExtraError.for_package("implicit", "recsys", "BPR") from error
         model = BayesianPersonalizedRanking(
             factors=self.factors, learning_rate=self.learning_rate, regularization=self.l2,
             iterations=self.iterations, num_threads=1, random_state=self.random_state or 0,
@@ -132,7 +131,7 @@ class BPR(Recommender):
         folded = np.asarray(ones @ self.items_) / lengths
         known = (users >= 0) & (users < len(self.users_))
         factors = np.where(known[:, None], self.users_[np.where(known, users, 0)], folded)
-        return np.asarray(factors @ self.items_.T, dtype=np.float32)
+        return _products(factors, self.items_)
 
     def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
         """Return the cosine of each past item's factors and the item's, as a share of all past items."""
@@ -140,3 +139,8 @@ class BPR(Recommender):
         return np.asarray(unit[history.indices] @ unit[np.asarray(items)].T, dtype=float) / max(
             1, history.nnz
         )
+
+
+def _products(users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return all products; in double precision, so that a user's scores do not depend on the batch."""
+    return np.asarray(users.astype(np.float64) @ items.T.astype(np.float64), dtype=np.float32)

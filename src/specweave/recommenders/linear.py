@@ -54,12 +54,9 @@ class LinearItems(Recommender):
 
 
 def _product(values: sp.csr_matrix, weights: Any) -> np.ndarray:
-    if sp.issparse(weights):
-        return np.asarray((values @ weights).toarray(), dtype=np.float32)
-    # Long histories are quicker as a dense block, short ones as they are.
-    if values.nnz > 0.03 * values.shape[0] * values.shape[1]:
-        return np.asarray(values.toarray() @ weights, dtype=np.float32)
-    return np.asarray(values @ weights, dtype=np.float32)
+    # Row by row, never as one dense product: a user's scores must not depend on who else is in the batch.
+    made = values @ weights
+    return np.asarray(made.toarray() if sp.issparse(made) else made, dtype=np.float32)
 
 
 class ItemKNN(LinearItems):

@@ -5,7 +5,7 @@ Reads: nothing. Writes: nothing. Never: shows a user what the user has had, unle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,19 +70,19 @@ class FittedRecommender:
         """Leave out what is quickly made again."""
         return {**self.__dict__, "_place": None, "_item_place": None}
 
-    def find_users(self, labels: Sequence[str]) -> np.ndarray:
+    def find_users(self, labels: Iterable[str]) -> np.ndarray:
         """Return codes of user labels, -1 for the unknown."""
         if self._place is None:
             self._place = {label: i for i, label in enumerate(self.users)}
         place = self._place
-        return np.fromiter((place.get(label, -1) for label in labels), dtype=np.int64, count=len(labels))
+        return np.fromiter((place.get(label, -1) for label in labels), dtype=np.int64)
 
-    def find_items(self, labels: Sequence[str]) -> np.ndarray:
+    def find_items(self, labels: Iterable[str]) -> np.ndarray:
         """Return codes of item labels, -1 for the unknown."""
         if self._item_place is None:
             self._item_place = {label: i for i, label in enumerate(self.items)}
         place = self._item_place
-        return np.fromiter((place.get(label, -1) for label in labels), dtype=np.int64, count=len(labels))
+        return np.fromiter((place.get(label, -1) for label in labels), dtype=np.int64)
 
     def histories(self, users: np.ndarray) -> sp.csr_matrix:
         """Return the histories of user codes; empty ones for -1."""

@@ -15,7 +15,13 @@ from specweave.recommenders.model import FittedRecommender
 
 
 def make_outcome(
-    model: FittedRecommender, users: np.ndarray, truth: sp.csr_matrix, rows: np.ndarray, k: int
+    model: FittedRecommender,
+    users: np.ndarray,
+    truth: sp.csr_matrix,
+    rows: np.ndarray,
+    k: int,
+    *,
+    exclude_seen: bool = True,
 ) -> pd.DataFrame:
     """Return the outcome table of recommendations against what users went on to do.
 
@@ -30,6 +36,7 @@ def make_outcome(
         What stands for each user in the data.
     k : int
         Length of the lists.
+    exclude_seen : bool
 
     Returns
     -------
@@ -44,7 +51,7 @@ def make_outcome(
     recommended.
     """
     asked = _unseen(truth, model.seen, users)
-    items, _ = model.recommend(users, k)
+    items, _ = model.recommend(users, k, exclude_seen=exclude_seen)
     k = items.shape[1]
     hits = _hits(items, asked)
     counts = model.counts

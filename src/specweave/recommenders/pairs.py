@@ -93,7 +93,7 @@ class PairMaker:
             From :meth:`first_stage`.
         """
         items = np.maximum(first["item"], 0)
-        n_rows, width = items.shape
+        width = items.shape[1]
         flat = items.ravel()
         lengths = np.diff(history.indptr).astype(float)
         popular = np.asarray(emphasised(history, 0.0) @ self.popularity_) / np.maximum(lengths, 1)

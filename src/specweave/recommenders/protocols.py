@@ -248,4 +248,4 @@ def _period_start(last: Any, period: tuple[int, str]) -> Any:
         )
     if unit == "quarter":
         amount, unit = amount * 3, "month"
-    return last - pd.DateOffset(**{_OFFSETS[unit]: amount})
+    return last - pd.DateOffset(**{_OFFSETS[unit]: amount})  # type: ignore[arg-type]

@@ -41,8 +41,8 @@ class TwoStageRanker(Recommender):
     method = "leave-one-out on both stages"
 
     def __init__(
-        self, booster: str = "lightgbm", candidates: int = 60, n_estimators: int = 120, learning_rate: float = 0.05,
-        num_leaves: int = 15, min_child_samples: int = 60, random_state: int | None = None, n_jobs: int = 1,
+        self, booster: str = "lightgbm", candidates: int = 100, n_estimators: int = 120, learning_rate: float = 0.05,
+        num_leaves: int = 7, min_child_samples: int = 60, random_state: int | None = None, n_jobs: int = 1,
     ) -> None:  # fmt: skip
         self.booster, self.candidates, self.n_estimators = booster, candidates, n_estimators
         self.learning_rate, self.num_leaves, self.min_child_samples = (

@@ -1,0 +1,915 @@
+"""Recommendation: which items to show to whom, learned from who interacted with what.
+
+Reads: a table of interactions, optional tables of user and item attributes. Writes: nothing. Never: recommends
+what a user has had (unless asked), or lets a model see an interaction that it is tested on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean
+from specweave.metrics import ranking_measures
+from specweave.metrics.base import MetricRef, parse_metric_ref
+from specweave.problems.base import (
+    Choice,
+    Contributions,
+    Dataset,
+    ModelExperiment,
+    Problem,
+    Source,
+    Split,
+    Table,
+)
+from specweave.recommenders import pictures
+from specweave.recommenders.base import Context
+from specweave.recommenders.columns import find_columns, fits
+from specweave.recommenders.explaining import past_contributions, reasons_of
+from specweave.recommenders.fitting import RuleRecommender, fit_recommender, import_named
+from specweave.recommenders.interactions import Interactions, as_labels, distinct_pairs, make_interactions
+from specweave.recommenders.model import FittedRecommender
+from specweave.recommenders.outcome import list_length, make_outcome
+from specweave.recommenders.pairs import pair_columns
+from specweave.recommenders.portrait import check_interactions
+from specweave.recommenders.protocols import Protocol, inner_split, parse_protocol, split_interactions
+from specweave.recommenders.ranker import labelled_pairs
+from specweave.recommenders.verdict import check_lists, check_time_split, list_tables
+from specweave.records import Figure, Finding
+from specweave.tables.dates import to_instants
+from specweave.tables.features import from_definitions, make_features
+from specweave.tables.kinds import ColumnKind, infer_kinds
+from specweave.tables.locating import find_data_file
+from specweave.tables.reading import read_table
+from specweave.tables.values import to_numbers
+
+if TYPE_CHECKING:
+    from specweave.increments.plan import Plan
+    from specweave.increments.spec import Spec
+
+_ROLES = ("user", "item", "rating", "time")
+_COUNT_WORDS = ("play", "count", "quantity", "qty", "click", "listen", "view", "purchase")
+_TITLE_WORDS = ("title", "name", "label", "description", "headline", "product")
+_USED_KINDS = ("numeric", "boolean", "category", "datetime")
+_UNREADABLE = 0.05
+_VIEW_USERS = 300
+RELEVANT = "relevant"
+
+
+@dataclass(frozen=True)
+class InteractionData(Dataset):
+    """A dataset of interactions: the table as read, and the same as codes.
+
+    Attributes
+    ----------
+    coded : Interactions
+        One entry per row of ``frame``.
+    ratings : ndarray of float, shape (n_rows,), or None
+    user_table, item_table : DataFrame or None
+        Attributes by code; `user_kinds` and `item_kinds` say what they are.
+    titles : ndarray of str, shape (n_items,)
+    dropped, missing : int
+        Rows left out: repeated pairs, and rows without a user or item.
+    """
+
+    coded: Interactions = None  # type: ignore[assignment]
+    ratings: np.ndarray | None = None
+    user_table: pd.DataFrame | None = None
+    item_table: pd.DataFrame | None = None
+    attribute_kinds: Any = None
+    titles: np.ndarray = None  # type: ignore[assignment]
+    protocol: Protocol = field(default_factory=lambda: Protocol("random"))
+    dropped: int = 0
+    missing: int = 0
+
+
+class Recommendation(Problem):
+    """Top-N recommendation from interactions (collaborative filtering)."""
+
+    name = "recommendation"
+    types = (
+        "Recommendation (collaborative filtering)",
+        "Recommendation",
+        "Recommender",
+        "Collaborative filtering",
+    )
+    required = ("Training data",)
+    words = (
+        "recommend",
+        "suggest",
+        "personalis",
+        "personaliz",
+        "collaborative",
+        "you may also",
+        "top-n",
+        "next best",
+    )
+    plan_keys = ("recommend",)
+    spec_keys = ("User column", "Item column", "Rating column", "User attributes", "Item attributes")
+    data_fields = ("User attributes", "Item attributes")
+
+    # -- planning ----------------------------------------------------------------------------------
+
+    @classmethod
+    def match_request(cls, request: str) -> float:
+        """One word is enough: nothing else is asked for in these words."""
+        return 1.0 if any(word in request.casefold() for word in cls.words) else 0.0
+
+    @classmethod
+    def match_data(cls, request: str, frame: pd.DataFrame, roles: Mapping[str, Any]) -> tuple[float, str]:
+        """Two columns of keys that repeat against each other are interactions."""
+        found = find_columns(frame)
+        user, item = found["user"], found["item"]
+        if user is None or item is None:
+            return 0.0, "no two columns of keys meet in it"
+        good, told = fits(frame, user, item)
+        if not good:
+            return 0.05, told
+        if cls.match_request(request):
+            return 0.98, f"the request asks for recommendations, and {told}"
+        lean = len(frame.columns) <= 4
+        known_target = roles.get("target") not in (None, *found.values())
+        return (0.1 if known_target else 0.7 if lean else 0.3), told
+
+    @classmethod
+    def draft_spec(
+        cls, request: str, profile: Mapping[str, Any] | None, roles: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Draft the bullets; how to validate and what to demand follow from the data."""
+        problem = {
+            "Problem type": cls.types[0],
+            "Input": "User behavior history",
+            "Output": "Top-N product recommendations",
+            "Success metrics": "Precision@10 > 0.25, Recall@10 > 0.15",
+        }
+        model = {
+            "Accuracy": "Better than random baseline by 3x",
+            "Explainability": "Must explain top-3 recommendations",
+        }
+        data: dict[str, Any] = {"Target": None, "Identifier": None}
+        frame = roles.get("frame")
+        if frame is None:
+            data |= {"Time column": "none", "Validation": "random 25% per user"}
+            data = {"User column": "(fill in)", "Item column": "(fill in)", "Rating column": "none", **data}
+            return {"problem": problem, "data": data, "model": model}
+        found = find_columns(frame, {"time": roles.get("time")})
+        user, item = found["user"], found["item"]
+        if user is None or item is None:
+            return {"problem": problem, "data": {"User column": "(fill in)", "Item column": "(fill in)", **data},
+                    "model": model}  # fmt: skip
+        pairs = frame[[user, item]].dropna().drop_duplicates()
+        per_user = len(pairs) / max(1, pairs[user].nunique())
+        problem["Input"] = (
+            f"User behavior history: {len(pairs):,} interactions of {pairs[user].nunique():,} users with "
+            f"{pairs[item].nunique():,} items"
+        )
+        validation, held_out = _draft_validation(frame, user, found["time"], per_user)
+        if held_out < 2.5:
+            # Precision@10 cannot exceed a tenth of what is held out.
+            problem["Success metrics"] = "Recall@10 > 0.15, Hit rate@10 > 0.2"
+        data = {"User column": user, "Item column": item, "Rating column": found["rating"] or "none",
+                "Time column": found["time"] or "none", "Validation": validation, **data}  # fmt: skip
+        return {"problem": problem, "data": data, "model": model}
+
+    def draft_plan(self, spec: Spec, profile: Mapping[str, Any] | None) -> list[Choice]:
+        """Choose lists, baselines, candidates and budgets, each with its reason."""
+        k = max([c.metric.k for c in spec.criteria if c.metric and c.metric.k] or [10])
+        rows = int((profile or {}).get("rows") or 10_000)
+        table = self.candidate_table(rows)
+        protocol = parse_protocol(spec.get("Validation"), where=spec.at("Validation"))
+        return [
+            Choice("split.folds", 2, f"folds are made like the holdout ({protocol.words}); two tell candidates apart"),
+            Choice("split.seed", 42, "fixed, so that a second run splits alike"),
+            Choice("recommend.k", k, "items in an answer: the longest list that spec.md measures"),
+            Choice("recommend.exclude_seen", True, "nobody is shown what they have had"),
+            Choice("recommend.positive_from", None,
+                   "every interaction counts as a hit; write a rating to count only those from it on"),
+            Choice("selection_metric", f"ndcg@{k}", "hits count more the higher they stand in the list"),
+            Choice("baselines", ["random", "popularity", "rule-based"],
+                   "chance, what everybody takes, what the user's segment takes or what is taken lately"),
+            Choice("candidates", [{"name": e.name, **({"search": dict(e.search)} if e.search else {})}
+                                  for e in table.values()],
+                   "; ".join(f"{e.name}: {e.note}" for e in table.values())),
+            Choice("tuning.trials", 20, "closed-form models take a second per trial"),
+            Choice("tuning.time_budget", "45s" if rows <= 200_000 else "10m",
+                   "tuning stops at whichever comes first"),
+            Choice("tuning.top", 1, "the best candidate"),
+            Choice("explain.rows", 200, "users whose contributions are kept"),
+            Choice("explain.examples", 5, "users whose recommendations are explained in words"),
+            Choice("explain.top", 3, "recommendations explained per user, as spec.md demands"),
+        ]  # fmt: skip
+
+    # -- data --------------------------------------------------------------------------------------
+
+    def load(self, spec: Spec, plan: Plan, root: Path) -> InteractionData:
+        """Read interactions and attributes; one row per pair of user and item stays."""
+        named = spec.require("Training data", "data/interactions.csv")
+        path = find_data_file(root, named.value, spec.at("Training data"))
+        read = read_table(path)
+        frame, notes = read.frame, list(read.notes)
+        columns = _columns_of(spec, frame)
+        user, item, rating, time = (columns[r] for r in _ROLES)
+        assert user is not None and item is not None
+        frame, missing = _with_keys(frame, user, item, notes)
+        if rating is not None:
+            frame = frame.assign(**{rating: _ratings(frame[rating], rating, spec.at("Rating column"), notes)})
+        keys = [c for c in (user, item) if c]
+        kinds = dict(infer_kinds(frame, identifiers=tuple(keys), time=time))
+        frame, dropped = self._distinct(frame, columns, kinds, notes)
+        frame = frame.reset_index(drop=True)
+        times = _times(frame, time, kinds, spec.at("Time column"))
+        ratings = frame[rating].to_numpy(dtype=float) if rating else None
+        k, exclude_seen, positive_from = _list_settings(spec, plan)
+        try:
+            coded = make_interactions(
+                as_labels(frame[user]), as_labels(frame[item]), ratings, times, positive_from
+            )
+        except DataError as error:
+            raise DataError(error.what, where=spec.at("Training data"), hint=error.hint) from error
+        attributes = {
+            "user": _attributes(spec, root, "User attributes", user, coded.users),
+            "item": _attributes(spec, root, "Item attributes", item, coded.items),
+        }
+        titles = attributes["item"][2]
+        protocol = parse_protocol(
+            spec.get("Validation"), where=spec.at("Validation"), timed=coded.time is not None
+        )
+        source = Source(named.value, read.bytes, read.sha256, len(frame), tuple(notes))
+        roles = {
+            "target": None,
+            "identifiers": [user],
+            "time": time,
+            "user": user,
+            "item": item,
+            "rating": rating,
+        }
+        settings = {
+            "k": k, "exclude_seen": exclude_seen, "positive_from": positive_from, "protocol": protocol.words,
+            "attributes": {side: a[3] for side, a in attributes.items()},
+        }  # fmt: skip
+        return InteractionData(
+            frame, kinds, roles, source, settings, coded=coded, ratings=ratings,
+            user_table=attributes["user"][0], item_table=attributes["item"][0],
+            attribute_kinds={side: a[1] for side, a in attributes.items()},
+            titles=coded.items if titles is None else titles, protocol=protocol, dropped=dropped, missing=missing,
+        )  # fmt: skip
+
+    @staticmethod
+    def _distinct(
+        frame: pd.DataFrame,
+        columns: Mapping[str, str | None],
+        kinds: Mapping[str, ColumnKind],
+        notes: list[str],
+    ) -> tuple[pd.DataFrame, int]:
+        user, item, rating, time = (columns[r] for r in _ROLES)
+        keyed = frame.assign(__user=as_labels(frame[str(user)]), __item=as_labels(frame[str(item)]))
+        if time is not None and kinds[time].kind == "datetime":
+            keyed["__time"] = to_instants(frame[time], kinds[time].format)
+        when = "__time" if "__time" in keyed else time
+        counts = rating is not None and any(w in rating.casefold() for w in _COUNT_WORDS)
+        kept, dropped = distinct_pairs(keyed, "__user", "__item", rating, when, counts)
+        if dropped:
+            how = f"'{rating}' of each pair is added up" if counts else "the latest of each pair is kept"
+            notes.append(f"{dropped:,} rows repeat a pair of user and item; {how}")
+        return kept[list(frame.columns)], dropped
+
+    def split(self, dataset: Dataset, spec: Spec, plan: Plan) -> Split:
+        """Hide interactions by the spec's protocol; folds hide some of the rest in the same way."""
+        data = _data(dataset)
+        seed, folds = int(plan.get("split.seed", 42)), int(plan.get("split.folds", 2))
+        try:
+            train, holdout, pairs = split_interactions(
+                data.protocol, data.coded.user, _stamps(data), folds=folds, seed=seed
+            )
+        except SpecError as error:
+            raise SpecError(
+                error.what, where=error.where or spec.at("Validation"), hint=error.hint
+            ) from error
+        tested = len(np.unique(data.coded.user[holdout]))
+        words = (
+            f"{data.protocol.words}: {len(holdout):,} of {len(data.coded.user):,} interactions, {tested:,} users; "
+            f"{len(pairs)} validation folds made alike; every item is a candidate, "
+            f"{'seen items are taken out' if data.settings['exclude_seen'] else 'seen items may come again'}, "
+            f"gain 1 per hit, seed {seed}"
+        )
+        return Split(train, holdout, tuple(pairs), words)
+
+    def units(self, dataset: Dataset, outcome: pd.DataFrame) -> np.ndarray | None:
+        """Return the user of each row."""
+        return np.asarray(_data(dataset).coded.user[outcome["row"].to_numpy()])
+
+    def outcome_rows(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+        """Return one row per user: the first of the user's hits among them."""
+        return _standing(_data(dataset).coded, rows)[1]
+
+    def segment_table(self, dataset: Dataset, outcome: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return the user's attributes and the length of the history."""
+        data = _data(dataset)
+        bands, names = pictures.history_bands(outcome["n_history"].to_numpy())
+        table = pd.DataFrame({"history length": np.asarray(names, dtype=object)[bands]})
+        kinds: dict[str, Any] = {"history length": "category"}
+        if data.user_table is not None:
+            own = data.user_table.take(data.coded.user[outcome["row"].to_numpy()]).reset_index(drop=True)
+            table = pd.concat([table, own], axis=1)
+            kinds |= {name: kind.kind for name, kind in data.attribute_kinds["user"].items()}
+        return table, kinds
+
+    def check_data(self, dataset: Dataset) -> list[Finding]:
+        """Return doubts about the interactions: repeats, single users, cold items."""
+        data = _data(dataset)
+        return check_interactions(data.coded, data.settings["k"], dropped=data.dropped, missing=data.missing)
+
+    def data_figures(self, dataset: Dataset) -> list[Figure]:
+        """Return sparsity, long tail and lengths of histories."""
+        return pictures.data_figures(_data(dataset).coded)
+
+    # -- models ------------------------------------------------------------------------------------
+
+    def baselines(
+        self, dataset: Dataset, spec: Spec, plan: Plan, strategies: Sequence[Any]
+    ) -> list[ModelExperiment]:
+        """Return chance, popularity, and a rule: recent popularity, or what the user's segment takes.
+
+        A callable ``rule(history) -> scores`` of shape (n_users, n_items) counts as a strategy, too.
+        """
+        from specweave.recommenders.popularity import (
+            Popularity,
+            RandomItems,
+            RecentPopularity,
+            SegmentPopularity,
+        )
+
+        data = _data(dataset)
+        segment = ModelExperiment("baseline-rule", SegmentPopularity,
+                                  note="popular among users of the same segment")  # fmt: skip
+        recent = ModelExperiment("baseline-recent", RecentPopularity, note="popular lately")
+        # What is taken lately tells nothing where the protocol hides old interactions as well as new ones.
+        rule = recent if data.protocol.name == "time" and data.coded.time is not None else segment
+        known = {
+            "random": ModelExperiment("baseline-random", RandomItems, note="chance"),
+            "popularity": ModelExperiment("baseline-popularity", Popularity, note="what everybody takes"),
+            "rule-based": ModelExperiment("baseline-rule", rule.estimator_class, note=rule.note),
+            "recent": recent,
+            "segment": ModelExperiment("baseline-segment", SegmentPopularity, note=segment.note),
+        }
+        known["majority"] = known["popularity"]
+        chosen: dict[str, ModelExperiment] = {}
+        for strategy in strategies:
+            made = _rule(strategy, plan) or known.get(str(strategy))
+            if made is None:
+                raise UnknownNameError(f"no baseline strategy is called '{strategy}'", where=plan.at("baselines"),
+                                       hint=did_you_mean(str(strategy), known))  # fmt: skip
+            chosen[made.name] = made
+        return list(chosen.values())
+
+    def candidate_table(self, n_rows: int) -> dict[str, ModelExperiment]:
+        """Return the candidates by name, cheapest first."""
+        from specweave.recommenders import blend, factors, linear, ranker
+
+        found = [
+            ModelExperiment("item-knn", linear.ItemKNN, search=_KNN_SEARCH,
+                            note="nearest items by cosine: the classic"),
+            ModelExperiment("ease", linear.EASE, search=_EASE_SEARCH,
+                            note="one ridge regression per item, in closed form"),
+            ModelExperiment("edlae", linear.EDLAE, search=_EDLAE_SEARCH,
+                            note="EASE against dropout: popular items lean less on themselves"),
+            ModelExperiment("slim", linear.SLIM, note="sparse item-to-item weights"),
+            ModelExperiment("implicit-als", factors.ImplicitALS, search=_ALS_SEARCH,
+                            note="weighted matrix factorisation"),
+            ModelExperiment("blend", blend.Blend, search=_BLEND_SEARCH,
+                            note="EDLAE and ALS err differently: their sum beats both on most data"),
+            ModelExperiment("two-stage-lightgbm", ranker.TwoStageRanker, {"booster": "lightgbm"}, _RANKER_SEARCH,
+                            "candidates ranked anew by LightGBM with user, item and interaction features"),
+            ModelExperiment("two-stage-xgboost", ranker.TwoStageRanker, {"booster": "xgboost"}, _RANKER_SEARCH,
+                            "the same by XGBoost"),
+        ]  # fmt: skip
+        if find_spec("implicit") and n_rows <= 2_000_000:
+            found.insert(
+                5, ModelExperiment("implicit-bpr", factors.BPR, note="factors learned from pairwise order")
+            )
+        if find_spec("torch") and n_rows <= 2_000_000:
+            from specweave.recommenders.neural import NeuralAutoencoder
+
+            found.append(ModelExperiment("neural-autoencoder", NeuralAutoencoder,
+                                         note="a denoising autoencoder of histories (PyTorch)"))  # fmt: skip
+        return {e.name: e for e in found}
+
+    def candidates(self, dataset: Dataset, spec: Spec, plan: Plan) -> list[ModelExperiment]:
+        """Return the plan's candidates: names of the table, or classes with ``fit`` and ``scores``."""
+        table = self.candidate_table(dataset.n_rows)
+        listed = plan.get("candidates")
+        if listed is None:
+            return list(table.values())
+        chosen = []
+        for given in listed:
+            entry = given if isinstance(given, Mapping) else {"name": given}
+            name = str(entry.get("name", entry.get("estimator", "")))
+            if entry.get("estimator"):
+                cls = import_named(str(entry["estimator"]), plan.at("candidates"))
+                base = ModelExperiment(name or cls.__name__.lower(), cls)
+            elif name in table:
+                base = table[name]
+            else:
+                raise UnknownNameError(
+                    f"no candidate is called '{name}'", where=plan.at("candidates"),
+                    hint=did_you_mean(name, table) + "; or name a class of your own with 'estimator: package.module.Class'",
+                )  # fmt: skip
+            params = {**base.params, **(entry.get("params") or {})}
+            search = entry.get("search", base.search) or {}
+            chosen.append(
+                ModelExperiment(
+                    name or base.name, base.estimator_class, params, search, str(entry.get("note", base.note))
+                )
+            )
+        return chosen
+
+    def make_features(
+        self, dataset: Dataset, spec: Spec, plan: Plan, definitions: Mapping[str, Any] | None
+    ) -> Any:
+        """Return the unfitted transformer of pairs of user and item, which the two-stage rankers use."""
+        if definitions:
+            return from_definitions(dict(definitions))
+        data = _data(dataset)
+        drop = plan.get("features.drop", {})
+        dropped = dict(drop) if isinstance(drop, Mapping) else dict.fromkeys(drop, "plan.md")
+        return make_features(
+            _pair_kinds(data), task="classification", drop=dropped, seed=int(plan.get("split.seed", 42)),
+            max_onehot=int(plan.get("features.onehot_max_levels", 20)),
+            rare_share=float(plan.get("features.rare_share", 0.01)),
+        )  # fmt: skip
+
+    def feature_table(self, dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
+        """Return candidate pairs of some training users, labelled by the first fold; unlabelled ones of all
+        training interactions stand for what is served."""
+        data = _data(dataset)
+        fit_rows, valid_rows = split.folds[0]
+        frames = []
+        for learn, predict in ((fit_rows, valid_rows), (split.train, None)):
+            frames.append(_pairs_of(data, learn, predict))
+        train, later = frames
+        frame = pd.concat([train, later], ignore_index=True)
+        kinds = _pair_kinds(data)
+        order = [*(c for c in kinds if c in frame.columns), RELEVANT]
+        roles: dict[str, Any] = {"target": RELEVANT, "identifiers": [], "time": None}
+        view = Dataset(frame[order], {**kinds, RELEVANT: ColumnKind(kind="boolean")}, roles, data.source)
+        positions = np.arange(len(frame))
+        words = "candidate pairs of training users; pairs as they are served"
+        return view, Split(positions[: len(train)], positions[len(train) :], (), words)
+
+    def encode(self, dataset: Dataset) -> np.ndarray:
+        """Return 1 for pairs that became hits."""
+        return dataset.frame[RELEVANT].to_numpy(dtype=np.int64)
+
+    def fit(
+        self,
+        experiment: ModelExperiment,
+        dataset: Dataset,
+        rows: np.ndarray,
+        features: Any,
+        *,
+        seed: int,
+        threads: int,
+    ) -> FittedRecommender:
+        """Fit on these interactions only."""
+        data = _data(dataset)
+        coded = data.coded
+        learned = np.sort(rows[coded.positive[rows]])
+        context = _context(data, learned, features, seed=seed, threads=threads)
+        history = coded.matrix(learned)
+        estimator = fit_recommender(experiment, history, context)
+        return FittedRecommender(
+            estimator=estimator, users=coded.users, items=coded.items, titles=data.titles, history=history,
+            seen=coded.matrix(rows, positive_only=False),
+            counts=np.bincount(history.indices, minlength=coded.n_items).astype(float), k=data.settings["k"],
+            ratings=_rating_matrix(data, learned), labels={r: str(data.roles[r]) for r in ("user", "item")},
+        )  # fmt: skip
+
+    def predict(self, model: FittedRecommender, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
+        """Return one row per user with hits among `rows`: the list, its hits, and what was to be found."""
+        data = _data(dataset)
+        users, standing = _standing(data.coded, rows)
+        truth = data.coded.matrix(np.asarray(rows))[users]
+        return make_outcome(
+            model, users, truth, standing, data.settings["k"], exclude_seen=data.settings["exclude_seen"]
+        )
+
+    def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
+        """Return what belongs to the numbers: the length of lists and the protocol."""
+        data = _data(dataset)
+        taken = "that the user has not had" if data.settings["exclude_seen"] else "of the catalogue"
+        return {
+            "k": data.settings["k"],
+            "exclude_seen": data.settings["exclude_seen"],
+            "protocol": data.protocol.words,
+            "candidates": f"all {data.coded.n_items:,} items {taken}",
+            "gain": "1 per hit",
+            "rule": f"the {data.settings['k']} best-scored items {taken}; users without a history get what is popular",
+        }
+
+    # -- measuring ---------------------------------------------------------------------------------
+
+    def metrics(self, spec: Spec, plan: Plan) -> list[MetricRef]:
+        """Return the ranking metrics at the lists' length, the selection metric first."""
+        k = _list_settings(spec, plan)[0]
+        names = ("ndcg", "precision", "recall", "map", "mrr", "hit_rate", "coverage", "diversity", "novelty")
+        refs = [MetricRef(name, k=k) for name in names]
+        chosen = plan.get("selection_metric")
+        if chosen:
+            first = parse_metric_ref(str(chosen))
+            refs = [first, *(r for r in refs if r != first)]
+        return refs
+
+    def measure(self, ref: MetricRef, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> float:
+        """Return one metric of lists; Precision and Recall mean those of lists here."""
+        return ranking_measures.measure(outcome, ref, decision)
+
+    def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
+        """Return 1 - NDCG of each user's list."""
+        return np.asarray(1.0 - np.nan_to_num(ranking_measures.per_user(outcome, "ndcg"), nan=0.0))
+
+    def breakdowns(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Table]:
+        """Return quality by list length and by length of history, and what is recommended most."""
+        return [Table(**table) for table in list_tables(outcome)]
+
+    def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
+        """Say so where users are cold, few items are ever shown, or time makes the test harder."""
+        data = _data(dataset)
+        found = check_lists(outcome, data.coded.n_items)
+        if data.protocol.name == "time":
+            found += check_time_split(outcome, data.coded)
+        return found
+
+    def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
+        """Return precision and recall by list length, quality by history, and what is recommended."""
+        return pictures.outcome_figures(outcome, decision)
+
+    # -- explaining and serving --------------------------------------------------------------------
+
+    def contributions(
+        self, model: FittedRecommender, rows: pd.DataFrame, background: pd.DataFrame, *, seed: int
+    ) -> Contributions:
+        """Explain each user's first recommendation by what each past item adds to its score."""
+        users = model.find_users(as_labels(rows[model.labels["user"]]))
+        found = past_contributions(model, users)
+        return Contributions(
+            names=found.names, values=found.values, base=found.base, shown=found.shown, method=model.method,
+            unit="score", towards=found.towards,
+        )  # fmt: skip
+
+    def reasons(
+        self,
+        model: FittedRecommender,
+        rows: pd.DataFrame,
+        background: pd.DataFrame,
+        *,
+        top: int,
+        seed: int,
+        found: Contributions | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return one reason per recommendation, the first `top` of them, each with the past items behind it."""
+        users = model.find_users(as_labels(rows[model.labels["user"]]))
+        return [reasons_of(model, int(user), top) for user in users]
+
+    def respond(
+        self, model: FittedRecommender, rows: pd.DataFrame, decision: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Answer with the best items for each user; a column ``k`` asks for another length."""
+        labels = as_labels(rows[model.labels["user"]])
+        users = model.find_users(labels)
+        asked = _asked_lengths(rows, int(decision.get("k", model.k)))
+        items, scores = model.recommend(
+            users, int(asked.max(initial=1)), exclude_seen=bool(decision.get("exclude_seen", True))
+        )
+        cold = model.cold(users)
+        own_titles = model.titles is not model.items and not np.array_equal(model.titles, model.items)
+        lengths = np.minimum((items >= 0).sum(axis=1), asked)
+        names = np.where(items >= 0, model.items[np.maximum(items, 0)], "").tolist()
+        shown = np.where(items >= 0, model.titles[np.maximum(items, 0)], "").tolist() if own_titles else names
+        values = scores.astype(float).tolist()
+        answers = []
+        for i, label in enumerate(labels.tolist()):
+            n = int(lengths[i])
+            answer: dict[str, Any] = {"user": label, "prediction": names[i][:n], "scores": values[i][:n]}
+            if own_titles:
+                answer["titles"] = shown[i][:n]
+            answer["cold_start"] = bool(cold[i])
+            if cold[i]:
+                answer["note"] = "nothing is known of this user: these are the most popular items"
+            answers.append(answer)
+        return answers
+
+    def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the lists of stored outcomes."""
+        return [{"prediction": json.loads(items)} for items in outcome["items"]]
+
+    def request_columns(self, dataset: Dataset) -> list[str]:
+        """Return the user's column."""
+        return [str(dataset.roles["user"])]
+
+    def requests(self, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
+        """Return each user of `rows` once."""
+        return dataset.frame.iloc[self.outcome_rows(dataset, rows)][
+            self.request_columns(dataset)
+        ].reset_index(drop=True)
+
+    def request_schema(self, schema: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """A request names a user; it may ask for a number of items."""
+        data = _data(dataset)
+        user = str(data.roles["user"])
+        entry = {**schema["columns"][user], "kind": "identifier", "required": True}
+        length = {"kind": "numeric", "dtype": "integer", "required": False, "nullable": True, "min": 1,
+                  "max": data.coded.n_items}  # fmt: skip
+        return {**schema, "target": None, "columns": {user: entry, "k": length}}
+
+    def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:
+        """Compare the share of users with a hit in their list; its offline twin is Hit rate@K."""
+        k = list_length(outcome)
+        values = ranking_measures.per_user(outcome, "hit_rate")
+        rate = float(np.nanmean(values)) if len(values) else 0.0
+        precision = ranking_measures.per_user(outcome, "precision")
+        return {
+            "metric": f"share of users who take something from their top {k} (Hit rate@{k})", "kind": "proportion",
+            "baseline": rate, "unit": "user", "precision": float(np.nanmean(precision)),
+        }  # fmt: skip
+
+
+_KNN_SEARCH = {"neighbours": {"low": 20, "high": 400, "log": True}, "shrink": {"low": 0.1, "high": 100.0, "log": True},
+               "rating_strength": {"low": 0.0, "high": 1.0}}  # fmt: skip
+_EASE_SEARCH = {
+    "l2": {"low": 10.0, "high": 3000.0, "log": True},
+    "rating_strength": {"low": 0.0, "high": 1.2},
+}
+_EDLAE_SEARCH = {
+    **_EASE_SEARCH, "dropout": {"low": 0.1, "high": 0.8}, "user_norm": {"low": 0.0, "high": 0.6},
+    "item_norm": {"low": -0.1, "high": 0.4},
+}  # fmt: skip
+_ALS_SEARCH = {"factors": {"low": 8, "high": 64, "log": True}, "l2": {"low": 0.5, "high": 50.0, "log": True},
+               "alpha": {"low": 0.5, "high": 20.0, "log": True}, "rating_strength": {"low": 0.0, "high": 1.2}}  # fmt: skip
+_BLEND_SEARCH = {**_EDLAE_SEARCH, "share": {"low": 0.1, "high": 0.6}, "als_l2": {"low": 1.0, "high": 20.0, "log": True},
+                 "alpha": {"low": 1.0, "high": 6.0, "log": True}}  # fmt: skip
+_RANKER_SEARCH = {
+    "num_leaves": {"low": 4, "high": 24, "log": True}, "n_estimators": {"low": 60, "high": 250},
+    "learning_rate": {"low": 0.02, "high": 0.1, "log": True}, "candidates": {"low": 50, "high": 150},
+}  # fmt: skip
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def _data(dataset: Dataset) -> InteractionData:
+    assert isinstance(dataset, InteractionData)
+    return dataset
+
+
+def _columns_of(spec: Spec, frame: pd.DataFrame) -> dict[str, str | None]:
+    """Return the column of each role: the spec's, else found; user and item must be there."""
+    given: dict[str, str | None] = {}
+    for role in _ROLES:
+        key = f"{role.capitalize()} column"
+        name = (spec.get(key) or "").strip("`") or None
+        if name is not None and name not in frame.columns:
+            raise SpecError(f"'{name}' is no column of the data", where=spec.at(key),
+                            hint=did_you_mean(name, map(str, frame.columns)))  # fmt: skip
+        given[role] = name
+    found = find_columns(frame, given)
+    for role in ("rating", "time"):
+        written = spec.fields.get(f"{role}column")
+        if given[role] is None and written is not None:
+            found[role] = None  # the spec says none
+    for role in ("user", "item"):
+        if found[role] is None:
+            raise SpecError(
+                f"no column of the data looks like the {role}", where=spec.at(f"{role.capitalize()} column"),
+                hint=f"add under '## Data Requirements': - {role.capitalize()} column: one of {', '.join(map(str, frame.columns))}",
+            )  # fmt: skip
+    if found["user"] == found["item"]:
+        raise SpecError(f"'{found['user']}' cannot be both user and item", where=spec.at("Item column"),
+                        hint="name two different columns")  # fmt: skip
+    return found
+
+
+def _with_keys(frame: pd.DataFrame, user: str, item: str, notes: list[str]) -> tuple[pd.DataFrame, int]:
+    gone = (as_labels(frame[user]) == "") | (as_labels(frame[item]) == "")
+    missing = int(gone.sum())
+    if missing == len(frame):
+        raise DataError(f"no row has both '{user}' and '{item}'", hint="look at the first lines of the file")
+    if missing:
+        notes.append(f"{missing:,} rows without '{user}' or '{item}' are left out")
+        frame = frame[~gone]
+    return frame, missing
+
+
+def _ratings(column: pd.Series[Any], name: str, where: str, notes: list[str]) -> np.ndarray:
+    """Return ratings as numbers, those written as text read; a few unreadable ones count as not given."""
+    values, _ = to_numbers(column)
+    values = np.where(np.isinf(values), np.nan, values)
+    unreadable = np.isnan(values) & column.notna().to_numpy()
+    if unreadable.any():
+        first = str(column[unreadable].iloc[0])
+        if unreadable.mean() > _UNREADABLE:
+            raise DataError(
+                f"'{name}' holds {int(unreadable.sum()):,} values that are no rating, such as '{first}'", where=where,
+                hint="write 'Rating column: none' to go by the interactions alone, or mend the column",
+            )  # fmt: skip
+        notes.append(
+            f"{int(unreadable.sum()):,} values of '{name}' are no number (such as '{first}') and count as none"
+        )
+    return values
+
+
+def _times(
+    frame: pd.DataFrame, time: str | None, kinds: Mapping[str, ColumnKind], where: str
+) -> np.ndarray | None:
+    if time is None:
+        return None
+    if kinds[time].kind == "datetime":
+        stamps = to_instants(frame[time], kinds[time].format)
+        gone = np.isnat(stamps)
+        values = stamps.astype("datetime64[ms]").astype(np.int64) / 1000.0
+    else:
+        values, _ = to_numbers(frame[time])
+        gone = ~np.isfinite(values)
+    if gone.any():
+        raise DataError(
+            f"'{time}' cannot be read as a time in {int(gone.sum()):,} rows, such as '{frame[time][gone].iloc[0]}'",
+            where=where, hint="mend or remove these rows, or write 'Time column: none' and a random split",
+        )  # fmt: skip
+    return np.asarray(values, dtype=float)
+
+
+def _stamps(data: InteractionData) -> Any:
+    if data.coded.time is None:
+        return None
+    if data.kinds[data.roles["time"]].kind == "datetime":
+        return pd.Series(pd.to_datetime(data.coded.time, unit="s"))
+    return pd.Series(data.coded.time)
+
+
+def _attributes(
+    spec: Spec, root: Path, key: str, column: str, labels: np.ndarray
+) -> tuple[pd.DataFrame | None, dict[str, ColumnKind], np.ndarray | None, str | None]:
+    """Return (attributes by code, their kinds, titles, sha256) of the file that a field names."""
+    named = spec.get(key)
+    if named is None:
+        return None, {}, None, None
+    read = read_table(find_data_file(root, named, spec.at(key)))
+    frame = read.frame
+    wanted = set(labels.tolist())
+    shares = {str(c): len(wanted & set(as_labels(frame[c]).tolist())) / len(wanted) for c in frame.columns}
+    own = column if column in shares and shares[column] > 0 else max(shares, key=lambda c: shares[c])
+    if shares[own] < 0.1:
+        raise DataError(
+            f"no column of {named} holds the keys of '{column}'", where=spec.at(key),
+            hint=f"name its key column '{column}'",
+        )  # fmt: skip
+    frame = frame.assign(**{own: as_labels(frame[own])}).drop_duplicates(own).set_index(own)
+    table = frame.reindex(labels).reset_index(drop=True)
+    titles = None
+    if "item" in key.casefold():
+        named_so = [c for w in _TITLE_WORDS for c in table.columns if w in str(c).casefold()]
+        if named_so:
+            text = table[named_so[0]].astype("string").str.strip()
+            titles = text.where(text.notna() & (text != ""), pd.Series(labels, dtype="string")).to_numpy(
+                dtype=object
+            )
+    kinds = {str(c): k for c, k in infer_kinds(table).items() if k.kind in _USED_KINDS}
+    kinds = {
+        c: k
+        for c, k in kinds.items()
+        if k.kind != "category" or table[c].nunique() <= max(50, len(table) // 20)
+    }
+    return table[list(kinds)] if kinds else None, kinds, titles, read.sha256
+
+
+def _list_settings(spec: Spec, plan: Plan) -> tuple[int, bool, float | None]:
+    """Return (list length, whether seen items are taken out, the lowest rating that is a hit)."""
+    asked = [c.metric.k for c in spec.criteria if c.metric is not None and c.metric.k]
+    k = plan.get("recommend.k", max(asked, default=10))
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise SpecError(f"recommend.k must be a whole number from 1 on, not {k!r}", where=plan.at("recommend.k"),
+                        hint="write k: 10")  # fmt: skip
+    floor = plan.get("recommend.positive_from")
+    if floor is not None and not isinstance(floor, int | float):
+        raise SpecError(f"recommend.positive_from must be a rating, not {floor!r}",
+                        where=plan.at("recommend.positive_from"), hint="write positive_from: 4")  # fmt: skip
+    return (
+        max([k, *asked]),
+        bool(plan.get("recommend.exclude_seen", True)),
+        None if floor is None else float(floor),
+    )
+
+
+def _draft_validation(frame: pd.DataFrame, user: str, time: str | None, per_user: float) -> tuple[str, float]:
+    """Return the Validation line to draft, and how many interactions it holds out per user."""
+    if time is not None:
+        kind = infer_kinds(frame[[time]], time=time)[time]
+        stamps = (
+            to_instants(frame[time], kind.format) if kind.kind == "datetime" else to_numbers(frame[time])[0]
+        )
+        order = np.argsort(stamps, kind="stable")
+        keys = as_labels(frame[user])[order]
+        cut = round(0.8 * len(keys))
+        warm = np.isin(keys[cut:], keys[:cut]).mean() if cut < len(keys) else 0.0
+        # Where hardly any of the latest users has a past, a split by time tests popularity and nothing else.
+        if warm >= 0.5:
+            tested = max(1, len(set(keys[cut:].tolist())))
+            return "last 20% by time", (len(keys) - cut) / tested
+    return "random 25% per user", max(1.0, 0.25 * per_user)
+
+
+# -- models ----------------------------------------------------------------------------------------
+
+
+def _standing(coded: Interactions, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (users with hits among `rows`, the first row of each)."""
+    hits = np.sort(np.asarray(rows)[coded.positive[rows]])
+    users, first = np.unique(coded.user[hits], return_index=True)
+    return users.astype(np.int64), hits[first]
+
+
+def _context(data: InteractionData, rows: np.ndarray, features: Any, *, seed: int, threads: int) -> Context:
+    coded = data.coded
+    return Context(
+        user=coded.user[rows].astype(np.int64), item=coded.item[rows].astype(np.int64),
+        time=None if coded.time is None else coded.time[rows],
+        rating=None if data.ratings is None else data.ratings[rows], user_table=data.user_table,
+        item_table=data.item_table, features=features, hide=partial(_hide, data.protocol), seed=seed, threads=threads,
+    )  # fmt: skip
+
+
+def _hide(
+    protocol: Protocol, user: np.ndarray, times: np.ndarray | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    return inner_split(protocol, user, times, seed=seed)
+
+
+def _rating_matrix(data: InteractionData, rows: np.ndarray) -> Any:
+    import scipy.sparse as sp
+
+    if data.ratings is None:
+        return None
+    coded = data.coded
+    shape = (coded.n_users, coded.n_items)
+    return sp.csr_matrix(
+        (data.ratings[rows].astype(np.float32), (coded.user[rows], coded.item[rows])), shape=shape
+    )
+
+
+def _rule(strategy: Any, plan: Plan) -> ModelExperiment | None:
+    if callable(strategy):
+        rule: Callable[..., Any] = strategy
+        name = getattr(rule, "__name__", "rule")
+    elif isinstance(strategy, Mapping) and "rule" in strategy:
+        rule = import_named(str(strategy["rule"]), plan.at("baselines"))
+        name = str(strategy.get("name", "rule"))
+    else:
+        return None
+    return ModelExperiment(f"baseline-{name}".replace("_", "-"), RuleRecommender, {"rule": rule})
+
+
+def _pair_kinds(data: InteractionData) -> dict[str, ColumnKind]:
+    empty = np.array([], dtype=np.int64)
+    context = Context(
+        empty, empty, time=data.coded.time, user_table=data.user_table, item_table=data.item_table
+    )
+    kinds = {name: ColumnKind(kind="numeric") for name in pair_columns(context)}
+    for side in ("user", "item"):
+        kinds |= {f"{side}: {name}": kind for name, kind in data.attribute_kinds[side].items()
+                  if f"{side}: {name}" not in kinds}  # fmt: skip
+    return kinds
+
+
+def _pairs_of(data: InteractionData, learn: np.ndarray, predict: np.ndarray | None) -> pd.DataFrame:
+    """Return candidate pairs of some users: labelled by `predict`, or as served where that is None."""
+    coded = data.coded
+    chosen = np.unique(coded.user[learn if predict is None else predict])
+    chosen = chosen[:: max(1, len(chosen) // _VIEW_USERS)][:_VIEW_USERS]
+    learned = np.sort(learn[coded.positive[learn]])
+    if predict is None:
+        from specweave.recommenders.pairs import PairMaker
+
+        history = coded.matrix(learned)
+        maker = PairMaker(50).fit(history, _context(data, learned, None, seed=0, threads=1))
+        first = maker.first_stage(history[chosen], chosen, history[chosen])
+        return maker.frame(history[chosen], chosen, first).assign(**{RELEVANT: 0})
+    wanted = predict[np.isin(coded.user[predict], chosen) & coded.positive[predict]]
+    rows = np.r_[learned, wanted]
+    context = _context(data, rows, None, seed=0, threads=1)
+    context.hide = lambda user, times, seed: (np.arange(len(learned)), np.arange(len(learned), len(rows)))
+    frame, label, _ = labelled_pairs(coded.matrix(rows), context, 50, 0)
+    return frame.assign(**{RELEVANT: label})
+
+
+def _asked_lengths(rows: pd.DataFrame, k: int) -> np.ndarray:
+    if "k" not in rows.columns:
+        return np.full(len(rows), k)
+    asked = pd.to_numeric(rows["k"], errors="coerce").to_numpy(dtype=float)
+    return np.where(np.isfinite(asked) & (asked >= 1), np.nan_to_num(asked, nan=k), k).astype(np.int64)
