@@ -141,6 +141,21 @@ def test_done_writes_the_summary_from_the_evidence(churn: Path, increment: Path)
     )
 
 
+def test_done_writes_living_documents_and_a_number_changed_by_hand_is_named(churn: Path) -> None:
+    sw(churn, "done")
+    models = churn / ".specweave/docs/internal/architecture/ml-models.md"
+    assert len(list((churn / ".specweave/docs/internal/adr").glob("0001-use-*.md"))) == 1
+    assert len(list((churn / ".specweave/docs/internal/runbooks").glob("*.md"))) == 1
+    sw(churn, "sync-docs", "check")
+    before = models.read_text()
+    changed = re.sub(r"ROC AUC: 0\.(\d)", "ROC AUC: 1.\\1", before)
+    models.write_text("# A person wrote this\n\n" + changed)
+    said = sw(churn, "sync-docs", "check", ok=(1,)).stdout
+    assert "ROC AUC: 1." in said and "ROC AUC: 0." in said
+    sw(churn, "sync-docs", "update")
+    assert models.read_text() == "# A person wrote this\n\n" + before
+
+
 def test_a_killed_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     pd.read_csv(CHURN, dtype=str).sample(800, random_state=1).to_csv(tmp_path / "telco.csv", index=False)
     sw(tmp_path, "inc", "predict churn", "--data", "telco.csv", "--target", "Churn")

@@ -13,6 +13,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "do": ("specweave.cli.commands.do", "Run the tasks that are not up to date."),
     "validate": ("specweave.cli.commands.validate", "Judge the increment by its evidence."),
     "done": ("specweave.cli.commands.done", "Close the increment and write its summary."),
+    "sync-docs": (
+        "specweave.cli.commands.sync_docs",
+        "Write or check architecture pages, decisions and runbooks.",
+    ),
     "exp": ("specweave.cli.commands.exp", "List, show and compare experiments."),
     "model": ("specweave.cli.commands.model", "List, show, promote, roll back and verify model versions."),
     "predict": ("specweave.cli.commands.predict", "Answer a file of raw rows with the packaged model."),

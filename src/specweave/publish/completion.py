@@ -1,4 +1,4 @@
-"""``sw done``: the gates, then the summary, then the status. Nothing is written while a gate fails.
+"""``sw done``: the gates, then the summary, the status and the living documents. Nothing is written while a gate fails.
 
 Reads: the increment. Writes: COMPLETION-SUMMARY.md, the table of tests.md, the spec's status. Never: closes
 what ``sw validate`` would refuse.
@@ -14,6 +14,7 @@ from specweave.files.atomic import write_text
 from specweave.increments.project import Increment
 from specweave.increments.spec import set_status
 from specweave.pipeline.validation import Validation, validate_increment
+from specweave.publish.living.sync import update_docs
 from specweave.publish.summary import render_summary
 
 SUMMARY = "COMPLETION-SUMMARY.md"
@@ -47,5 +48,5 @@ def complete_increment(increment: Increment, *, today: dt.date | None = None) ->
     path = increment.folder / SUMMARY
     write_text(path, render_summary(increment, found))
     set_status(increment.spec_path, "done")
-    result.written = [path, increment.tests_path]
+    result.written = [path, increment.tests_path, *update_docs(increment.project)]
     return result

@@ -124,7 +124,8 @@ def tune_one(
         )
         best, count, folds = _search(workspace, run, experiment, shared, trials, seconds)
         tuned = experiment.with_params(best, name)
-        run.log_params({**tuned.params, "n_trials": count})
+        run.log_params(dict(tuned.params))
+        run.log_metric("n_trials", count)
         if not folds:  # the best trial belongs to an earlier process: its predictions are made again
             folds = [fit_once((tuned, i), shared) for i in range(len(workspace.split.folds))]
         final: Fit = fit_once((tuned, FINAL), shared)
