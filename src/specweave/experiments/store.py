@@ -124,7 +124,7 @@ class ExperimentStore:
             number=number,
             title=legal_text(name)[:300],
             started=_iso(self._clock()),
-            increment=increment or self._increment_id(),
+            increment=increment or self.increment_id(),
             task=task,
             data_sha256=data_sha256,
             seed=seed,
@@ -162,7 +162,8 @@ class ExperimentStore:
             header.status, header.ended, header.error = "running", None, ""
             return self._open(found.folder, header)
 
-    def _increment_id(self) -> str | None:
+    def increment_id(self) -> str | None:
+        """Return the id of the increment that the folder belongs to, where it belongs to one."""
         parent = self.folder.absolute().parent
         return parent.name if parent.parent.name == "increments" else None
 

@@ -178,3 +178,95 @@ def export(
     path = export_experiments(records, target, form)
     session.say(f"{len(records)} experiments: {path}", "good")
     session.answer("export", {"output": str(path), "experiments": len(records)})
+
+
+@command.command("mirror")
+@click.argument("increment_id", metavar="[ID]", required=False)
+@click.option("--tracker", metavar="NAME", help="mlflow, wandb or tensorboard (default: those set up).")
+@common_options
+def mirror(session: Session, increment_id: str | None, tracker: str | None) -> int:
+    """Send what a tracker is missing of the increment's experiments; nothing is sent twice.
+
+    \b
+    Example:
+      sw exp mirror 42 --tracker mlflow
+    """
+    from specweave.files.store import plain
+    from specweave.integrations.resending import mirror_increment
+
+    increment = session.get_increment(increment_id)
+    reports = mirror_increment(
+        increment, tracker, on_experiment=lambda name, how: session.say(f"{name}: {how}", "dim")
+    )
+    for report in reports:
+        text = f"{report.tracker}: {len(report.sent)} experiments sent, {len(report.complete)} were there"
+        session.say(
+            text + (f", {len(report.failed)} failed" if report.failed else ""),
+            "bad" if report.failed else "good",
+        )
+        for note in report.notes:
+            session.say(f"  {note}", "warn")
+    session.answer("mirror", {"increment": increment.id, "trackers": plain(reports)})
+    return 1 if any(report.failed for report in reports) else 0
+
+
+@command.group("import", context_settings={"help_option_names": ["-h", "--help"]})
+def import_group() -> None:
+    """Bring runs of another tracker in as experiments; a second call brings only new ones.
+
+    \b
+    Example:
+      sw exp import mlflow sqlite:///mlflow.db
+    """
+
+
+@import_group.command("mlflow")
+@click.argument("uri")
+@_increment
+@click.option("--experiment", metavar="NAME", help="Only this experiment of MLflow.")
+@click.option("--no-files", is_flag=True, help="Leave artifacts where they are.")
+@common_options
+def import_from_mlflow(
+    session: Session, uri: str, increment_id: str | None, experiment: str | None, no_files: bool
+) -> None:
+    """Bring in the runs of a database, a server or an old mlruns folder.
+
+    \b
+    Example:
+      sw exp import mlflow http://127.0.0.1:5000 --experiment churn
+    """
+    from specweave.integrations.imports.mlflow import import_mlflow
+
+    store = _store(session, increment_id)
+    _say_imported(session, import_mlflow(uri, store, experiment=experiment, files=not no_files))
+
+
+@import_group.command("dvclive")
+@click.argument("folder", type=click.Path(path_type=Path))
+@_increment
+@common_options
+def import_from_dvclive(session: Session, folder: Path, increment_id: str | None) -> None:
+    """Bring in what DVCLive wrote: one folder, or a folder of them.
+
+    \b
+    Example:
+      sw exp import dvclive dvclive/
+    """
+    from specweave.integrations.imports.dvclive import import_dvclive
+
+    _say_imported(session, import_dvclive(folder, _store(session, increment_id)))
+
+
+def _say_imported(session: Session, report: Any) -> None:
+    from specweave.files.store import plain
+
+    for name in report.imported:
+        session.say(name)
+    session.say(
+        f"{len(report.imported)} experiments imported"
+        + (f", {len(report.known)} were there already" if report.known else ""),
+        "good",
+    )
+    for note in report.notes:
+        session.say(f"  {note}", "warn")
+    session.answer("import", plain(report))

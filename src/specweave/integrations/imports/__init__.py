@@ -1,0 +1,1 @@
+"""Runs of other trackers as experiments of ours: one thin file per tracker."""
