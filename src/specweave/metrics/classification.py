@@ -168,4 +168,13 @@ METRICS = (
         measure=_measure,
         description="Precision over the share of positives; lift@K: among the K highest scores.",
     ),
+    MetricDef(
+        "alarms_per_thousand",
+        "Alarms per thousand",
+        ("alarms per 1000", "alerts per thousand", "alarm rate per thousand"),
+        higher_is_better=False,
+        best=0.0,
+        measure=_measure,
+        description="Rows called positive among a thousand: how much work the alarms make.",
+    ),
 )

@@ -168,6 +168,10 @@ def _precision(rows: ClassOutcome) -> float:
     return tp / (tp + fp) if tp + fp else 0.0
 
 
+def _alarms_per_thousand(rows: ClassOutcome) -> float:
+    return 1000.0 * float(np.mean(rows.predicted == rows.get_positive()))
+
+
 def _recall(rows: ClassOutcome) -> float:
     if rows.positive is None:
         return float(np.mean(_ratios(rows)[1]))
@@ -296,4 +300,5 @@ _FORMULAS: dict[str, Callable[[ClassOutcome], float]] = {
     "kappa": _kappa,
     "expected_calibration_error": _calibration_error,
     "lift": _lift,
+    "alarms_per_thousand": _alarms_per_thousand,
 }

@@ -14,7 +14,10 @@ import pandas as pd
 from specweave.errors import DataError, SpecError
 from specweave.metrics.base import MetricRef, parse_metric_ref
 from specweave.problems.base import Choice, Dataset, ModelExperiment, Table
+from specweave.problems.imbalance import RARE_ORDER, describe_balance, rare_variants
+from specweave.problems.promises import check_promise, promise_tables
 from specweave.problems.tabular import TabularProblem, common_choices
+from specweave.problems.thresholds import choose_threshold
 from specweave.records import Figure, Finding
 
 if TYPE_CHECKING:
@@ -37,8 +40,8 @@ _POSITIVE_WORDS = (
     "spam",
 )
 _MAX_CLASSES = 100
-# Below this share of positives, ROC AUC flatters: a false alarm costs it almost nothing.
-_RARE = 0.1
+_COSTS = ("Cost of false alarm", "Cost of miss")
+_CONFIDENCE = 0.9  # of a promised precision: kept in nine of ten further batches
 
 
 class Classification(TabularProblem):
@@ -50,6 +53,7 @@ class Classification(TabularProblem):
              "which", "will they", "yes or no", "diagnos", "intent", "sentiment")  # fmt: skip
     task = "classification"
     default_validation = "stratified"
+    spec_keys = ("Positive class", *_COSTS)
 
     # -- planning ----------------------------------------------------------------------------------
 
@@ -81,7 +85,8 @@ class Classification(TabularProblem):
         n_classes = len(summary)
         binary = n_classes == 2 or (n_classes == 0 and "multi" not in request.casefold())
         target = roles.get("target") or "the label"
-        rare = bool(summary) and min(summary.values()) / max(1, sum(summary.values())) < _RARE
+        share = min(summary.values()) / max(1, sum(summary.values())) if summary else None
+        rare, _ = describe_balance(request, share)
         if not binary:
             metrics, positive = "Macro F1 > 0.7", None
         else:
@@ -107,20 +112,25 @@ class Classification(TabularProblem):
         share = min(counts.values()) / total if counts else None
         multiclass = len(counts) > 2 or "multi" in spec.problem_type.casefold()
         choices = common_choices(n_rows, (profile or {}).get("drop", {}))
-        metric, why = _selection(multiclass, share)
+        rare, balance = describe_balance(spec.request, share)
+        rare = rare and not multiclass
+        metric, why = _selection(multiclass, rare, balance)
         choices.append(Choice("selection_metric", metric, why))
         choices.append(
             Choice("baselines", ["random", "majority", "rule-based"],
                    "chance, the most common label, and the best single feature: what any model must beat")
         )  # fmt: skip
         table = self.candidate_table(n_rows or 10_000)
+        plain = [e for e in table.values() if e.name in self.plain_candidates(n_rows or 10_000)]
+        tried = sorted(table.values(), key=lambda e: RARE_ORDER.index(e.name)) if rare else plain
         choices.append(
             Choice("candidates", [
-                {"name": e.name, **({"search": dict(e.search)} if e.search else {})} for e in table.values()
-            ], "; ".join(f"{e.name}: {e.note}" for e in table.values()))
+                {"name": e.name, **({"search": dict(e.search)} if e.search else {})} for e in tried
+            ], "; ".join(f"{e.name}: {e.note}" for e in tried)
+               + ("; weights against resampling is settled on the validation folds" if rare else ""))
         )  # fmt: skip
         if not multiclass:
-            value, why = _threshold_rule(spec, share)
+            value, why = _threshold_rule(spec)
             choices.append(Choice("threshold", value, why))
         return choices
 
@@ -195,10 +205,23 @@ class Classification(TabularProblem):
         )
 
     def candidate_table(self, n_rows: int) -> dict[str, ModelExperiment]:
-        """Linear, random forest, LightGBM, XGBoost, neural net; CatBoost where installed."""
+        """Linear, random forest, LightGBM, XGBoost, neural net; CatBoost where installed; those for rare labels."""
+        plain = self.plain_candidates(n_rows)
+        return {**plain, **rare_variants(plain)}
+
+    def plain_candidates(self, n_rows: int) -> dict[str, ModelExperiment]:
+        """Return the candidates that treat all labels alike."""
         from specweave.problems import estimators
 
         return estimators.classifiers(n_rows)
+
+    def candidates(self, dataset: Dataset, spec: Spec, plan: Plan) -> list[ModelExperiment]:
+        """Return the plan's candidates; those for rare labels only where it names them."""
+        found = super().candidates(dataset, spec, plan)
+        if plan.get("candidates") is not None:
+            return found
+        plain = self.plain_candidates(dataset.n_rows)
+        return [e for e in found if e.name in plain]
 
     def fit(
         self,
@@ -262,8 +285,16 @@ class Classification(TabularProblem):
         positive = self._positive(labels, spec)
         hit = (outcome["truth"] == positive).to_numpy()
         score = outcome[f"p:{positive}"].to_numpy()
-        threshold, rule = choose_threshold(score, hit, plan)
-        return {"labels": labels, "positive": positive, "threshold": float(threshold), "rule": rule}
+        chosen = choose_threshold(
+            score, hit, plan, costs=_costs(spec), batch=max(1, dataset.n_rows - len(outcome))
+        )
+        decision = {
+            "labels": labels,
+            "positive": positive,
+            "threshold": chosen.threshold,
+            "rule": chosen.rule,
+        }
+        return {**decision, "promise": chosen.promise} if chosen.promise else decision
 
     def _positive(self, labels: list[str], spec: Spec) -> str:
         named = spec.get("Positive class")
@@ -296,6 +327,8 @@ class Classification(TabularProblem):
                 "mcc",
                 "kappa",
             ]
+        if not multiclass and plan.get("threshold.confidence") is not None:
+            names.append("alarms_per_thousand")
         refs = [parse_metric_ref(n) for n in names]
         chosen = plan.get("selection_metric")
         if chosen:
@@ -328,6 +361,7 @@ class Classification(TabularProblem):
                   "Rows are the truth, columns what the model decided."),
             Table("Per class", ("class", "rows", "decided so", "precision", "recall", "F1"), tuple(per_class)),
             self._calibration(outcome, decision),
+            *promise_tables(outcome, decision, called),
         ]  # fmt: skip
 
     def _calibration(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> Table:
@@ -365,7 +399,7 @@ class Classification(TabularProblem):
         """Say so where a class is never decided."""
         called = set(self.call(outcome, decision))
         never = [x for x in (decision.get("labels") or []) if x not in called]
-        return [
+        return check_promise(outcome, decision) + [
             Finding(
                 code="SW301", severity="warning", message=f"the model never decides '{x}'", where="reports/evaluation.json",
                 evidence={"label": x, "rows": int((outcome['truth'] == x).sum())},
@@ -459,74 +493,6 @@ class RuleClassifier:
         return np.eye(len(self.labels_))[codes]
 
 
-def choose_threshold(score: np.ndarray, hit: np.ndarray, plan: Plan) -> tuple[float, str]:
-    """Return (threshold, rule in words) that the plan asks for, from validation scores.
-
-    Parameters
-    ----------
-    score : ndarray, shape (n_rows,)
-        Probability of the positive label, out of fold.
-    hit : ndarray of bool, shape (n_rows,)
-
-    Raises
-    ------
-    SpecError
-        If the plan's ``threshold`` cannot be read.
-    """
-    if plan.get("threshold") is None:
-        return 0.5, "0.5: the plan sets no rule"
-    values, precision, recall, alarms = _operating_points(score, hit)
-    cost = plan.get("threshold.cost")
-    if cost:
-        fp, fn = float(cost.get("false_positive", 1)), float(cost.get("false_negative", 1))
-        positives = hit.sum()
-        total = fp * alarms * (1 - precision) + fn * positives * (1 - recall)
-        at = int(np.argmin(total))
-        return float(values[at]), f"lowest cost: {fp:g} per false alarm, {fn:g} per miss"
-    goal = str(plan.get("threshold.maximise", "f1")).casefold()
-    scores = {"recall": recall, "precision": precision, "f1": _f1(precision, recall)}
-    if goal not in scores:
-        raise SpecError(f"threshold.maximise: '{goal}' is not known", where=plan.at("threshold.maximise"),
-                        hint="write recall, precision or f1")  # fmt: skip
-    allowed = np.ones(len(values), dtype=bool)
-    demand = plan.get("threshold.subject_to")
-    if demand:
-        from specweave.increments.criteria import parse_criterion
-
-        wanted = parse_criterion(str(demand), where=plan.at("threshold.subject_to"))
-        name = wanted.metric.name if wanted.metric else ""
-        if name not in ("precision", "recall"):
-            raise SpecError(f"'{demand}' cannot bound a threshold", where=plan.at("threshold.subject_to"),
-                            hint="write precision >= 0.9 or recall >= 0.9")  # fmt: skip
-        bounded = precision if name == "precision" else recall
-        allowed = bounded > wanted.value if wanted.op == ">" else bounded >= wanted.value
-        if not allowed.any():
-            at = int(np.argmax(bounded))
-            return float(
-                values[at]
-            ), f"no threshold gives {demand} on validation folds; this one comes nearest ({bounded[at]:.3f})"
-    best = np.where(allowed, scores[goal], -1.0)
-    at = int(np.flatnonzero(best == best.max())[-1])
-    words = f"most {goal}" + (f" with {demand}" if demand else "") + ", on validation folds"
-    return float(values[at]), words
-
-
-def _operating_points(score: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return (threshold, precision, recall, alarms) at each distinct score, thresholds falling between scores."""
-    order = np.argsort(-score, kind="stable")
-    ranked, hits = score[order], np.cumsum(hit[order])
-    last = np.flatnonzero(np.r_[np.diff(ranked) != 0, True])
-    alarms = last + 1
-    following = np.r_[ranked[last[1:]], max(0.0, 2 * ranked[-1] - 1)] if len(last) > 1 else np.array([0.0])
-    values = (ranked[last] + following) / 2
-    return values, hits[last] / alarms, hits[last] / max(1, hit.sum()), alarms
-
-
-def _f1(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
-    both = precision + recall
-    return np.asarray(np.divide(2 * precision * recall, both, out=np.zeros_like(precision), where=both > 0))
-
-
 def _proba_of(estimator: Any, X: np.ndarray) -> np.ndarray:
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(X), dtype=float)
@@ -551,19 +517,48 @@ def _positive_label(labels: list[str]) -> str | None:
     return next((x for x in labels if str(x).casefold() in _POSITIVE_WORDS), None)
 
 
-def _selection(multiclass: bool, share: float | None) -> tuple[str, str]:
+def _selection(multiclass: bool, rare: bool, balance: str) -> tuple[str, str]:
     if multiclass:
         return "log_loss", "a proper score: it rewards honest probabilities of every class"
-    if share is not None and share < _RARE:
-        return (
-            "average_precision",
-            f"{share:.2%} positives: ROC AUC would flatter, average precision looks at the alarms",
-        )
-    told = f"{share:.0%} positives" if share is not None else "the balance is not known yet"
-    return "roc_auc", f"{told}: ranking quality, independent of the threshold"
+    return ("average_precision" if rare else "roc_auc"), balance
 
 
-def _threshold_rule(spec: Spec, share: float | None) -> tuple[dict[str, Any], str]:
+def _costs(spec: Spec) -> tuple[float, float] | None:
+    """Return what a false alarm and a miss cost by the spec, or None where it does not say.
+
+    Raises
+    ------
+    SpecError
+        If only one is given, or one is no positive number.
+    """
+    fields = [spec.find(key) for key in _COSTS]
+    if not any(fields):
+        return None
+    values = []
+    for key, found in zip(_COSTS, fields, strict=True):
+        if found is None:
+            raise SpecError(
+                f"there is no bullet '{key}'",
+                where=spec.where,
+                hint=f"add under '## Model Requirements': - {key}: 100",
+            )
+        try:
+            value = float(found.value.strip().lstrip("$€£").replace(",", ""))
+        except ValueError:
+            value = float("nan")
+        if not 0 < value < float("inf"):
+            raise SpecError(
+                f"'{found.value}' is no cost", where=spec.at(key), hint=f"write for example: - {key}: 100"
+            )
+        values.append(value)
+    return values[0], values[1]
+
+
+def _threshold_rule(spec: Spec) -> tuple[dict[str, Any], str]:
+    costs = _costs(spec)
+    if costs:
+        return ({"cost": {"false_positive": costs[0], "false_negative": costs[1]}},
+                "spec.md gives the costs of a false alarm and of a miss; it is what counts where both change")  # fmt: skip
     for criterion in spec.criteria:
         ref = criterion.metric
         if ref is None:
@@ -572,8 +567,10 @@ def _threshold_rule(spec: Spec, share: float | None) -> tuple[dict[str, Any], st
             return ({"maximise": ref.name, "subject_to": f"{ref.at[0]} >= {ref.at[1]:g}"},
                     f"spec.md asks for {ref.label}: the threshold is tuned for it on validation folds")  # fmt: skip
         if ref.name == "precision" and ref.k is None:
-            return ({"maximise": "recall", "subject_to": f"precision {criterion.op} {criterion.value:g}"},
-                    f"spec.md asks for precision {criterion.op} {criterion.value:g}: as much recall as that leaves")  # fmt: skip
+            return ({"maximise": "recall", "subject_to": f"precision {criterion.op} {criterion.value:g}",
+                     "confidence": _CONFIDENCE},
+                    f"spec.md asks for precision {criterion.op} {criterion.value:g}: as much recall as leaves it kept in "
+                    f"{_CONFIDENCE:.0%} of further batches of rows, not only on the rows it was chosen on")  # fmt: skip
         if ref.name == "recall" and ref.k is None:
             return ({"maximise": "precision", "subject_to": f"recall {criterion.op} {criterion.value:g}"},
                     f"spec.md asks for recall {criterion.op} {criterion.value:g}: as much precision as that leaves")  # fmt: skip

@@ -1,0 +1,72 @@
+"""What a promised precision came to on the holdout: the table and the doubts that a report shows.
+
+Reads: outcome tables, decisions. Writes: nothing. Never: changes the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from specweave.problems.base import Table
+from specweave.problems.thresholds import clopper_pearson
+from specweave.records import Finding
+
+
+def promise_tables(outcome: pd.DataFrame, decision: Mapping[str, Any], called: np.ndarray) -> list[Table]:
+    """Return what was promised of the alarms, and what these rows show; empty where nothing was promised."""
+    promise = decision.get("promise") or {}
+    if not promise:
+        return []
+    alarm = called == decision["positive"]
+    hits = int((alarm & (outcome["truth"].astype(str) == decision["positive"]).to_numpy()).sum())
+    per_thousand = 1000 * float(alarm.mean())
+    if "promised" not in promise:
+        return [Table("Alarms and costs", ("quantity", "validation folds", "these rows"), (
+            ("alarms per thousand rows", None, per_thousand),
+            ("cost per thousand rows", promise["cost_per_thousand"], None),
+            ("cost per thousand rows without any alarm", promise["cost_per_thousand_without_alarms"], None),
+        ), str(decision.get("rule", "")))]  # fmt: skip
+    low, high = clopper_pearson(hits, int(alarm.sum()), promise["confidence"])
+    return [Table("Alarms and their promise", ("quantity", "validation folds", "these rows"), (
+        ("precision that is demanded", promise["wanted"], promise["wanted"]),
+        ("precision that can be promised", promise["promised"], promise["promised"]),
+        ("precision, measured", promise["observed"], hits / max(1, int(alarm.sum()))),
+        (f"lower bound at {promise['confidence']:.0%}", promise["low"], low),
+        (f"upper bound at {promise['confidence']:.0%}", promise["high"], high),
+        ("alarms per thousand rows", promise["alarms_per_thousand"], per_thousand),
+    ), f"{decision.get('rule', '')}. Bounds are one-sided (Clopper-Pearson).")]  # fmt: skip
+
+
+def check_promise(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Finding]:
+    """Say so where the demanded precision cannot be promised, and where the promised one was missed."""
+    promise = decision.get("promise") or {}
+    if "promised" not in promise:
+        return []
+    found = []
+    if not promise["kept_as_wanted"]:
+        found.append(
+            Finding(
+                code="SW312", severity="warning", where="reports/evaluation.json",
+                message=f"precision {promise['wanted']:g} cannot be promised; {promise['promised']:g} can",
+                evidence={k: promise[k] for k in ("wanted", "promised", "confidence", "batch_rows", "observed", "low")},
+                advice="bring more labelled positives, lower the demanded precision, or review the alarms by hand",
+            )
+        )  # fmt: skip
+    score = outcome[f"p:{decision['positive']}"].to_numpy()
+    alarm = score >= decision["threshold"]
+    hits = int((outcome["truth"].astype(str).to_numpy()[alarm] == decision["positive"]).sum())
+    _, high = clopper_pearson(hits, int(alarm.sum()), promise["confidence"])
+    if alarm.any() and high < promise["promised"]:
+        found.append(
+            Finding(
+                code="SW313", severity="warning", where="reports/evaluation.json",
+                message=f"a precision of {promise['promised']:g} was promised, these rows show {hits / alarm.sum():.3f}",
+                evidence={"alarms": int(alarm.sum()), "right": hits, "upper_bound": high},
+                advice="the holdout differs from the training rows; look at the drift table and at the split",
+            )
+        )  # fmt: skip
+    return found

@@ -1,0 +1,140 @@
+"""Thresholds with a promise, costs, weights and thinning, and how rare labels are recognised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from specweave.errors import SpecError
+from specweave.increments.plan import Plan, parse_plan
+from specweave.metrics.base import parse_metric_ref
+from specweave.problems.classification import Classification
+from specweave.problems.imbalance import (
+    ThinnedLightGBM,
+    WeightedLightGBM,
+    correct_odds,
+    describe_balance,
+    rare_word,
+)
+from specweave.problems.promises import check_promise, promise_tables
+from specweave.problems.thresholds import (
+    OperatingPoints,
+    Rehearsal,
+    cheapest,
+    choose_threshold,
+    clopper_pearson,
+    surety_to_ask,
+)
+
+
+def plan_of(block: str) -> Plan:
+    return parse_plan(f"# Plan\n\n```yaml\n{block}\n```\n", Path("0001-x/plan.md"))
+
+
+def scores(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return calibrated scores and truths."""
+    score = 1 / (1 + np.exp(4 - 3 * rng.normal(size=n)))
+    return score, rng.random(n) < score
+
+
+def test_bounds_agree_with_scipys_exact_test() -> None:
+    for hits, n in ((3, 10), (98, 100), (50, 50)):
+        interval = binomtest(hits, n).proportion_ci(0.8, "exact")
+        assert clopper_pearson(hits, n, 0.9) == pytest.approx((interval.low, interval.high))
+    assert clopper_pearson(0, 5, 0.9)[0] == 0.0
+
+
+def test_the_surety_is_the_level_of_the_lower_bound() -> None:
+    points = OperatingPoints(np.array([0.5]), np.array([100]), np.array([97]), 1000, 200)
+    surety = points.surety(0.93)[0]
+    assert clopper_pearson(97, 100, surety)[0] == pytest.approx(0.93)
+
+
+def test_a_promised_precision_is_kept_in_nine_of_ten_further_batches() -> None:
+    rng = np.random.default_rng(0)
+    plan = plan_of("threshold: {maximise: recall, subject_to: precision >= 0.8, confidence: 0.9}")
+    bare = plan_of("threshold: {maximise: recall, subject_to: precision >= 0.8}")
+    kept, kept_bare = [], []
+    for _ in range(40):
+        score, hit = scores(rng, 2000)
+        ahead, truth = scores(rng, 500)
+        for rule, record in ((plan, kept), (bare, kept_bare)):
+            chosen = choose_threshold(score, hit, rule, batch=500)
+            alarm = ahead >= chosen.threshold
+            record.append(not alarm.any() or truth[alarm].mean() >= chosen.promise.get("promised", 0.8))
+    assert np.mean(kept) >= 0.87
+    assert np.mean(kept_bare) < 0.75
+
+
+def test_where_nothing_can_promise_it_the_precision_that_can_be_promised_is_named() -> None:
+    score, hit = scores(np.random.default_rng(1), 400)
+    plan = plan_of("threshold: {maximise: recall, subject_to: precision > 0.99, confidence: 0.9}")
+    chosen = choose_threshold(score, hit, plan, batch=100)
+    assert 0 < chosen.promise["promised"] < 0.99
+    assert not chosen.promise["kept_as_wanted"]
+    assert f"precision >= {chosen.promise['promised']:g} is promised instead" in chosen.rule
+    frame = pd.DataFrame({"truth": np.where(hit, "1", "0"), "p:0": 1 - score, "p:1": score})
+    decision = {"labels": ["0", "1"], "positive": "1", "threshold": chosen.threshold, "rule": chosen.rule,
+                "promise": chosen.promise}  # fmt: skip
+    assert [f.code for f in check_promise(frame, decision)] == ["SW312"]
+    called = Classification().call(frame, decision)
+    table = promise_tables(frame, decision, called)[0]
+    assert {r[0]: r[1] for r in table.rows}["precision that is demanded"] == 0.99
+    alarms = Classification().measure(parse_metric_ref("alarms per thousand"), frame, decision)
+    assert alarms == pytest.approx(chosen.promise["alarms_per_thousand"])
+
+
+def test_a_strict_bound_is_not_satisfied_by_equality() -> None:
+    points = OperatingPoints(np.array([0.5]), np.array([400]), np.array([399]), 1000, 400)
+    turns = [Rehearsal(points, np.array([100]), np.array([99]))] * 10
+    assert surety_to_ask(turns, "recall", 0.99, strict=False, confidence=0.9) == 0.9
+    assert surety_to_ask(turns, "recall", 0.99, strict=True, confidence=0.9) is None
+
+
+def test_costs_choose_the_threshold_where_they_balance() -> None:
+    rng = np.random.default_rng(2)
+    score, hit = scores(rng, 20_000)
+    chosen = cheapest(OperatingPoints.of(score, hit), 5, 100)
+    # With calibrated scores the best threshold is cost(false alarm) / (sum of both): Elkan 2001.
+    assert chosen.threshold == pytest.approx(5 / 105, abs=0.02)
+    silent = cheapest(OperatingPoints.of(score, np.zeros(len(score), dtype=bool)), 5, 100)
+    assert silent.threshold > 1
+
+
+def test_an_unreadable_rule_names_its_line() -> None:
+    score, hit = scores(np.random.default_rng(3), 100)
+    for block in ("threshold: {maximise: profit}", "threshold: {subject_to: accuracy >= 0.5}",
+                  "threshold: {subject_to: precision >= 0.5, confidence: 3}"):  # fmt: skip
+        with pytest.raises(SpecError):
+            choose_threshold(score, hit, plan_of(block))
+
+
+def test_the_data_decides_how_rare_positives_are_and_the_reason_says_so() -> None:
+    assert rare_word("detect credit card fraud") == "fraud"
+    assert rare_word("predict churn") is None
+    assert describe_balance("predict churn", 0.3)[0] is False
+    assert describe_balance("predict churn", 0.01)[0] is True
+    rare, why = describe_balance("detect fraud", 0.28)
+    assert rare and "28% positives" in why and "not rare" in why
+
+
+def test_weights_and_thinning_leave_probabilities_that_mean_frequencies() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(6000, 4))
+    y = (rng.random(6000) < 1 / (1 + np.exp(4 - 1.5 * X[:, 0]))).astype(int)
+    for cls in (WeightedLightGBM, ThinnedLightGBM):
+        model = cls(n_estimators=15, num_leaves=4, verbosity=-1, random_state=0, n_jobs=1).fit(X, y)
+        assert model.predict_proba(X)[:, 1].mean() == pytest.approx(y.mean(), rel=0.35)
+        assert model.get_params()["n_estimators"] == 15
+    assert ThinnedLightGBM(n_estimators=5, verbosity=-1).fit(X, 1 - y).odds_factor_ > 1
+
+
+def test_correcting_odds_keeps_the_order_and_undoes_itself() -> None:
+    p = np.linspace(0.01, 0.99, 50)
+    once = correct_odds(np.column_stack([1 - p, p]), 0.1)
+    assert (np.diff(once[:, 1]) > 0).all()
+    assert correct_odds(once, 10)[:, 1] == pytest.approx(p)
