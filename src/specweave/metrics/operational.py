@@ -1,4 +1,7 @@
-"""Metrics of a running model: how fast, how big. Measured by the evaluation and read from its record."""
+"""Metrics of a running model: how fast, how big. Measured by the evaluation and read from its record.
+
+Reads: nothing. Writes: nothing. Never: measures; a stopwatch in the evaluation does.
+"""
 
 from __future__ import annotations
 
