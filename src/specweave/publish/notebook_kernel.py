@@ -20,7 +20,14 @@ _CELL_SECONDS = 600
 _START_SECONDS = 120
 
 
-def execute(notebook: Any, *, cwd: Path, name: str, environment: Mapping[str, str] | None = None) -> Any:
+def execute(
+    notebook: Any,
+    *,
+    cwd: Path,
+    name: str,
+    environment: Mapping[str, str] | None = None,
+    cell_seconds: int = _CELL_SECONDS,
+) -> Any:
     """Execute every cell of a notebook in place and return it.
 
     Parameters
@@ -32,11 +39,13 @@ def execute(notebook: Any, *, cwd: Path, name: str, environment: Mapping[str, st
         For messages.
     environment : mapping of str to str, optional
         Laid over this process's environment.
+    cell_seconds : int
+        Longest time that one cell may take; ten minutes by default.
 
     Raises
     ------
     StageError
-        If a cell raises, takes longer than ten minutes, or the kernel dies; names the cell.
+        If a cell raises, takes too long, or the kernel dies; names the cell.
     """
     from nbclient.client import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -45,7 +54,7 @@ def execute(notebook: Any, *, cwd: Path, name: str, environment: Mapping[str, st
         manager = _make_manager(Path(private))
         # `km` is given, so that no kernelspec is looked up.
         client = NotebookClient(
-            notebook, km=manager, timeout=_CELL_SECONDS, startup_timeout=_START_SECONDS, store_widget_state=False,
+            notebook, km=manager, timeout=cell_seconds, startup_timeout=_START_SECONDS, store_widget_state=False,
             record_timing=False,
         )  # fmt: skip
         settings = {
@@ -58,7 +67,7 @@ def execute(notebook: Any, *, cwd: Path, name: str, environment: Mapping[str, st
         except CellExecutionError as error:
             raise _failure(notebook, name, f"{error.ename}: {_first_line(error.evalue)}") from error
         except CellTimeoutError as error:
-            raise _failure(notebook, name, f"it took longer than {_CELL_SECONDS // 60} minutes") from error
+            raise _failure(notebook, name, f"it took longer than {cell_seconds} s") from error
         except (DeadKernelError, RuntimeError) as error:
             told = _tail(Path(private) / "kernel.log") or _first_line(str(error))
             raise _failure(notebook, name, f"its kernel died: {told}") from error

@@ -61,8 +61,8 @@ def short_text(text: object, longest: int = 24) -> str:
 
 
 def code_text(name: object) -> str:
-    """Return a name as inline code for Markdown, whatever it holds."""
-    text = " ".join(str(name).split()).replace("|", "\\|")
+    """Return a name as inline code for Markdown, whatever it holds (tables escape bars themselves)."""
+    text = " ".join(str(name).split())
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 

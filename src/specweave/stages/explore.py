@@ -96,7 +96,7 @@ def explore_data(
         sample_without=sample_without,
     )
     found.findings.extend(workspace.problem.check_data(dataset))
-    record = _record_of(found, dataset, split)
+    record = profile_record(found, dataset, split)
     tables = workspace.problem.data_tables(dataset, split)
     if tables:
         record["tables"] = plain([asdict(table) for table in tables])
@@ -220,7 +220,8 @@ def _thinned(profile: dict[str, Any]) -> dict[str, Any]:
     return profile
 
 
-def _record_of(found: Exploration, dataset: Dataset, split: Split) -> dict[str, Any]:
+def profile_record(found: Exploration, dataset: Dataset, split: Split) -> dict[str, Any]:
+    """Return what ``data/profile.json`` holds."""
     record: dict[str, Any] = plain(
         {
             "kind": KIND,
