@@ -31,8 +31,7 @@ class CombinedFitted(Fitted):
     def predict(self, ids: Any, steps: Any, known: Floats | None = None) -> Floats:
         """Return the members' mean or median."""
         told = np.vstack([m.predict(ids, steps, known) for m in self.members])
-        combine = np.median if self.recipe.how == "median" else np.mean
-        return np.asarray(combine(told, axis=0), dtype=np.float64)
+        return self.recipe.combine(told)
 
     def fitted_errors(self, one: Series) -> Floats | None:
         """Return the mean or median of the members' one-step errors, where all members give them."""
@@ -41,8 +40,7 @@ class CombinedFitted(Fitted):
         if len(known) < len(told):
             return None
         length = min(len(t) for t in known)
-        combine = np.median if self.recipe.how == "median" else np.mean
-        return np.asarray(combine(np.vstack([t[-length:] for t in known]), axis=0), dtype=np.float64)
+        return self.recipe.combine(np.vstack([t[-length:] for t in known]))
 
     def update(self, panel: Panel) -> CombinedFitted:
         """Update every member."""
@@ -57,20 +55,33 @@ class Combination(Forecaster):
     members : sequence of mapping
         ``{"name": ..., "params": {...}}``: names of `known`.
     how : {"median", "mean"}
+    weights : sequence of float, optional
+        Of the members, for a weighted mean.
     """
 
     label = "combination"
     uses_known = True
 
-    def __init__(self, members: Sequence[Any], how: str = "median") -> None:
+    def __init__(
+        self, members: Sequence[Any], how: str = "median", weights: Sequence[float] | None = None
+    ) -> None:
         self.members: list[dict[str, Any]] = [
             dict(m) if isinstance(m, Mapping) else {"name": str(m)} for m in members
         ]
         self.how = how
+        self.weights = None if weights is None else [float(w) for w in weights]
+        if self.weights is not None and (how != "mean" or len(self.weights) != len(self.members)):
+            raise DataError("weights go with a mean, one for each member", hint="write how: mean")
         if how not in ("median", "mean"):
             raise DataError(f"a combination is a mean or a median, not '{how}'", hint="write how: median")
         if not self.members:
             raise DataError("a combination needs members", hint="write members: [ets, theta]")
+
+    def combine(self, told: Floats) -> Floats:
+        """Return one number per column of the members' answers, shape (n_members, n)."""
+        if self.how == "median":
+            return np.asarray(np.median(told, axis=0), dtype=np.float64)
+        return np.asarray(np.average(told, axis=0, weights=self.weights), dtype=np.float64)
 
     def fit(
         self, panel: Panel, horizon: int, *, seed: int = 0, threads: int = 1, memo: Memo | None = None

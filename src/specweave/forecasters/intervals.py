@@ -63,7 +63,7 @@ def learn_intervals(outcome: pd.DataFrame, levels: Sequence[int] = LEVELS) -> di
     score = level_free / np.array([spread.get(n, usual) for n in names])
     return {
         "levels": [int(v) for v in levels],
-        "quantiles": {str(v): _quantile(score, v / 100) for v in levels},
+        "quantiles": {str(v): _quantile(score, v / 100, _paths(outcome[there])) for v in levels},
         "growth": growth,
         "usual": usual,
         "spread": {k: float(f"{v:.5g}") for k, v in list(spread.items())[:_MOST_SERIES]},
@@ -140,8 +140,15 @@ def _spreads(score: Floats, names: Any, usual: float) -> dict[str, float]:
     return {str(k): float(v) for k, v in zip(labels, mixed, strict=True)}
 
 
-def _quantile(score: Floats, level: float) -> float:
-    """Return the conformal quantile: the score of rank ceil((n + 1) * level)."""
+def _paths(outcome: pd.DataFrame) -> float:
+    """Return how many independent errors there are about: the steps of one path count as their square root."""
+    keys = [c for c in ("unique_id", "cutoff") if c in outcome.columns]
+    sizes = outcome.groupby(keys).size().to_numpy(float) if keys else np.ones(len(outcome))
+    return float(np.sqrt(sizes).sum())
+
+
+def _quantile(score: Floats, level: float, independent: float) -> float:
+    """Return the conformal quantile, with the correction for a finite number of independent scores."""
     ranked = np.sort(score)
-    rank = min(len(ranked) - 1, int(np.ceil((len(ranked) + 1) * level)) - 1)
-    return float(ranked[rank])
+    rank = int(np.ceil(len(ranked) * min(1.0, level * (1 + 1 / max(independent, 1.0))))) - 1
+    return float(ranked[min(max(rank, 0), len(ranked) - 1)])

@@ -393,6 +393,11 @@ class Problem(ABC):
         The mapping is plain JSON and goes into the model's metadata.
         """
 
+    def steadier(self, algorithm: str) -> bool:
+        """Return whether a model of this algorithm (a class name) is to be taken before the one with the best
+        score, where the validation folds cannot tell the two apart."""
+        return False
+
     def complete(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> pd.DataFrame:
         """Return an outcome table with what follows from the decision (bounds of an interval), as it is stored.
 

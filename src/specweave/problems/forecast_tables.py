@@ -89,7 +89,8 @@ def outcome_tables(outcome: pd.DataFrame, loss: np.ndarray) -> list[Table]:
 
 def _by_step(frame: pd.DataFrame, said: str) -> Table:
     rows = []
-    for h, part in frame.groupby("h"):
+    for h in sorted(frame["h"].unique()):
+        part = frame[frame["h"] == h]
         held = [_held(part, v) for v in _levels(part)]
         rows.append((int(h), len(part), float(part["_loss"].mean()), float(part["_error"].abs().mean()),
                      float(part["_error"].mean()), *held))  # fmt: skip

@@ -52,6 +52,7 @@ _RANDOM = re.compile(r"random|shuffl|stratif|\bgroup", re.I)
 _SCALED = "distance from the last value"
 # What may choose a model, where the spec asks for it.
 _CHOOSING = ("mase", "owa", "mape", "smape", "rmse", "mae")
+_NEAR = 1.5  # times the best score: worse candidates are left out of the combination
 _MANY = 300  # series past which ARIMA is not worth its time
 
 
@@ -466,7 +467,7 @@ class Forecasting(Problem):
         *,
         higher_is_better: bool,
     ) -> list[ModelExperiment]:
-        """Return the mean of the best three single candidates that are nearly as good as the first."""
+        """Return the mean of the single candidates that come near the best, weighted by 1 / score²."""
         if plan.get("ensemble", True) is False:
             return []
         names: dict[Any, str] = {cls: n for n, cls in FORECASTERS.items()}
@@ -475,16 +476,20 @@ class Forecasting(Problem):
             for e in experiments
             if e.name in scores and names.get(e.estimator_class) not in (None, "combination")
         }
-        ranked = sorted(single, key=lambda n: -scores[n] if higher_is_better else scores[n])
-        if len(ranked) < 2:
+        best = min((scores[n] for n in single), default=0.0)
+        near = [n for n in single if scores[n] <= _NEAR * best]
+        if len(near) < 2 or best <= 0 or higher_is_better:
             return []
-        best = scores[ranked[0]]
-        near = [n for n in ranked[:3] if abs(scores[n] - best) <= 0.25 * abs(best)]
-        if len(near) < 2:
-            return []
-        members = [single[n] for n in near]
-        return [ModelExperiment("combination", FORECASTERS["combination"], {"members": members, "how": "mean"},
-                                note=f"the mean of the best on validation folds: {', '.join(near)}")]  # fmt: skip
+        weights = np.array([(best / scores[n]) ** 2 for n in near])
+        shares = [float(f"{w:.4f}") for w in weights / weights.sum()]
+        told = ", ".join(f"{n} {w:.0%}" for n, w in zip(near, shares, strict=True))
+        params = {"members": [single[n] for n in near], "how": "mean", "weights": shares}
+        return [ModelExperiment("combination", FORECASTERS["combination"], params,
+                                note=f"the mean of what came near the best on validation folds: {told}")]  # fmt: skip
+
+    def steadier(self, algorithm: str) -> bool:
+        """Say so of combinations: the best single model of a few origins is often so by chance."""
+        return algorithm == FORECASTERS["combination"].__name__
 
     def make_features(
         self, dataset: Dataset, spec: Spec, plan: Plan, definitions: Mapping[str, Any] | None

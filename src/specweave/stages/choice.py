@@ -16,12 +16,24 @@ from specweave.stages.training import best_of, load_predictions, trained
 from specweave.stages.workspace import Workspace
 
 CHOOSABLE = ("candidate", "tuned")
+_TOLD_APART = 0.1
 
 
 def choose_best(workspace: Workspace) -> ExperimentRecord:
-    """Return the best candidate or tuned experiment; a baseline only where nothing else was trained."""
+    """Return the best candidate or tuned experiment; a baseline only where nothing else was trained.
+
+    Where the problem type calls another algorithm steadier and a paired test on out-of-fold losses cannot
+    tell that one from the best, it is taken instead.
+    """
     records = trained(workspace)
-    return best_of(workspace, [r for r in records if r.tags.get("role") in CHOOSABLE] or records)
+    records = [r for r in records if r.tags.get("role") in CHOOSABLE] or records
+    best = best_of(workspace, records)
+    steady = [r for r in records if workspace.problem.steadier(r.tags.get("algorithm", ""))]
+    if not steady or best in steady:
+        return best
+    second = best_of(workspace, steady)
+    test = paired_tests(workspace, best, [second]).get(second.id)
+    return second if test is not None and test["p_value"] > _TOLD_APART else best
 
 
 def write_comparison(workspace: Workspace) -> Comparison | None:
@@ -39,6 +51,7 @@ def write_comparison(workspace: Workspace) -> Comparison | None:
     others = [
         m.key for m in workspace.problem.metrics(workspace.spec, workspace.plan)[:4] if m.key != ref.key
     ]
+    top = best_of(workspace, [r for r in records if r.tags.get("role") in CHOOSABLE] or records)
     comparison = compare(
         workspace.store,
         metric=ref.key,
@@ -46,6 +59,10 @@ def write_comparison(workspace: Workspace) -> Comparison | None:
         experiments=listed,
         also=others,
         best=best.id,
+        reason=None
+        if top.id == best.id
+        else f"{top.name} has the better {ref.key} on validation folds, but a paired test cannot tell the two "
+        f"apart, and {best.name} is the steadier kind of model",
         tests=paired_tests(workspace, best, records),
     )
     save_comparison(workspace.increment.experiments, comparison)
