@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 NAME ?= churn
-# A CPU build of PyTorch; without it the tests of the torch, Keras and Ray parts are skipped with a reason.
+# Give the CPU build of PyTorch that your index has; `make test TORCH=` does without, and the tests of the torch
+# and Keras parts are then skipped with a reason.
 TORCH ?= torch==2.13.0
-EXTRAS := dev,catboost,forecast,recsys,serve,mlflow,wandb,tensorboard
+EXTRAS := dev,excel,catboost,forecast,recsys,serve,mlflow,wandb,tensorboard,ray
 # Rest of the command line after `make demo`: make demo fraud
 ifeq (demo,$(firstword $(MAKECMDGOALS)))
   ifneq (,$(word 2,$(MAKECMDGOALS)))
@@ -14,20 +15,20 @@ ifeq (demo,$(firstword $(MAKECMDGOALS)))
   endif
 endif
 
-.PHONY: install install-all demo test test-all check format bench docs clean
+.PHONY: install demo test test-all check format bench docs clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS)]'
-	@touch $(STAMP)
-
-# Everything, PyTorch, Keras and Ray too (about 1 GB more).
-install-all: $(STAMP)
+ifneq (,$(TORCH))
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS),torch,keras,ray]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS),torch,keras]'
+else
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[$(EXTRAS)]'
+endif
+	@touch $(STAMP)
 
 demo: install
 	$(BIN)/sw demo $(NAME)
@@ -35,7 +36,7 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-all: install-all
+test-all: install
 	$(BIN)/python -m pytest -n 2
 
 check: install
@@ -49,8 +50,7 @@ format: install
 	$(BIN)/ruff check --fix .
 
 bench: install
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/tracking.py
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 docs: install
 	$(BIN)/python docs/build_reference.py
