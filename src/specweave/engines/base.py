@@ -55,6 +55,12 @@ class Engine(Protocol):
 
     name: str
 
+    def capacity(self) -> int:
+        """Return how many tasks of one thread each can run at once."""
+
+    def threads_each(self, workers: int) -> int:
+        """Return how many threads each of `workers` tasks at once may use."""
+
     def map(
         self,
         function: Callable[..., Any],

@@ -35,6 +35,14 @@ class LocalEngine:
 
     name = "local"
 
+    def capacity(self) -> int:
+        """Return how many cores this process may use."""
+        return core_count()
+
+    def threads_each(self, workers: int) -> int:
+        """Return each worker's share of the cores."""
+        return inner_threads(workers)
+
     def map(
         self,
         function: Callable[..., Any],

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from specweave.engines.base import TaskResult
+from specweave.engines.base import Engine, TaskResult
+from specweave.engines.choice import make_engine
 from specweave.errors import DataError, StageError
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.run import Run
 from specweave.files.atomic import replacing
 from specweave.problems.base import Dataset, ModelExperiment, Problem, Split
-from specweave.registry import get
 from specweave.stages.progress import tell
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def train_experiments(
     deadline : float, optional
         A value of ``time.monotonic()`` after which no further fit starts.
     """
-    jobs = jobs or workspace.jobs
+    # Before anything is opened: an engine that cannot be had must not leave open experiments behind.
+    chosen = make_engine(engine or engine_name(workspace))
     open_runs: dict[int, Progress] = {}
     done: dict[int, str] = {}
     for index, experiment in enumerate(experiments):
@@ -133,7 +134,7 @@ def train_experiments(
         open_runs[index] = Progress(experiment, run)
         done[index] = run.id
     if open_runs:
-        _run_all(workspace, open_runs, engine or engine_name(workspace), jobs, deadline)
+        _run_all(workspace, open_runs, chosen, jobs, deadline)
     return [workspace.store.get(done[i]) for i in range(len(experiments))]
 
 
@@ -157,20 +158,15 @@ def inputs_of(workspace: Workspace, experiment: ModelExperiment) -> dict[str, An
 
 
 def _run_all(
-    workspace: Workspace, open_runs: dict[int, Progress], engine: str, jobs: int, deadline: float | None
+    workspace: Workspace,
+    open_runs: dict[int, Progress],
+    engine: Engine,
+    jobs: int | None,
+    deadline: float | None,
 ) -> None:
     n_folds = len(workspace.split.folds)
     order = [*range(n_folds), FINAL]
     keys = [(index, fold) for index in open_runs for fold in order]
-    cores_each = max(1, workspace.jobs // max(1, min(jobs, len(keys))))
-    shared = Shared(
-        workspace.problem,
-        workspace.dataset,
-        workspace.split,
-        workspace.features(),
-        workspace.seed,
-        cores_each,
-    )
 
     def on_result(result: TaskResult) -> None:
         index, fold = keys[result.index]
@@ -181,7 +177,13 @@ def _run_all(
         for progress in open_runs.values():
             stack.callback(_close_if_open, progress.run)
         try:
-            get("engines", engine)().map(
+            cores = workspace.asked_jobs or engine.capacity()
+            jobs = min(jobs or cores, len(keys))
+            threads = min(engine.threads_each(jobs), max(1, cores // jobs))
+            shared = Shared(
+                workspace.problem, workspace.dataset, workspace.split, workspace.features(), workspace.seed, threads
+            )  # fmt: skip
+            engine.map(
                 fit_once, [(open_runs[i].experiment, fold) for i, fold in keys], jobs=jobs, on_result=on_result,
                 deadline=deadline, labels=[f"{open_runs[i].experiment.name} fold {f + 1}" for i, f in keys],
                 shared=shared,

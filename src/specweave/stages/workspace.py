@@ -95,10 +95,15 @@ class Workspace:
 
     @property
     def jobs(self) -> int:
-        """Parallel workers: ``$SPECWEAVE_JOBS``, the project's ``jobs``, else all cores."""
+        """Parallel workers on this machine: those asked for, else all cores."""
+        return self.asked_jobs or core_count()
+
+    @property
+    def asked_jobs(self) -> int | None:
+        """Parallel workers as asked for, ``$SPECWEAVE_JOBS`` or the project's ``jobs``, if at all."""
         text = os.environ.get("SPECWEAVE_JOBS") or self.increment.project.config().get("jobs")
         try:
-            return max(1, int(text)) if text else core_count()
+            return max(1, int(text)) if text else None
         except ValueError as error:
             raise SpecError(f"jobs: '{text}' is no whole number", hint="write jobs: 2") from error
 

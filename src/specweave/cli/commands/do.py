@@ -14,7 +14,7 @@ from specweave.cli.output import Session, common_options
 @click.option("--force", is_flag=True, help="Run tasks also where they are up to date.")
 @click.option("--budget", metavar="TIME", help="Time for training and tuning: 60s, 10m, 1h.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Parallel workers (default: all cores).")
-@click.option("--engine", type=click.Choice(["local", "ray"]), help="Where candidates are trained.")
+@click.option("--engine", metavar="NAME", help="Where candidates are trained: local, ray, ray://HOST:PORT.")
 @click.option("--dry-run", is_flag=True, help="Say what would run, and why; run nothing.")
 @common_options
 def command(
@@ -40,6 +40,10 @@ def command(
     from specweave.pipeline.runner import RunOptions, plan_run, run_increment
 
     increment = session.get_increment(increment_id)
+    if engine is not None:
+        from specweave.engines.choice import make_engine
+
+        make_engine(engine)
     seconds = parse_duration(budget, where="--budget") if budget else None
     options = RunOptions(task, from_task, force, seconds, jobs, engine)
     if dry_run:
