@@ -107,3 +107,64 @@ def test_tables_have_no_type_without_a_contract() -> None:
     covered = {type(c().made.problem).name for c in ProblemContract.__subclasses__()}
     assert {"classification", "regression"} <= covered
     assert covered <= set(registry.names("problems"))
+
+
+def interactions(n_users: int = 60, n_items: int = 40) -> pd.DataFrame:
+    """Return visits of two tastes: users of either take the items of their half, popular ones first."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for user in range(n_users):
+        taste = user % 2
+        share = np.r_[np.linspace(3, 1, n_items // 2), np.full(n_items // 2, 0.15)]
+        share = share if taste == 0 else np.roll(share, n_items // 2)
+        taken = rng.choice(n_items, size=rng.integers(4, 15), replace=False, p=share / share.sum())
+        rows += [(f"u{user}", f"i{item}", rng.integers(1, 6), len(rows) + n) for n, item in enumerate(taken)]
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "step"])
+
+
+class TestRecommendation(ProblemContract):
+    spec_text = """\
+## ML Problem Definition
+- Problem type: Recommendation (collaborative filtering)
+- Success metrics: Precision@5 > 0.1
+## Data Requirements
+- Training data: visits.csv
+- User column: user_id
+- Item column: item_id
+- Rating column: rating
+- Time column: none
+- User attributes: users.csv
+- Item attributes: items.csv
+- Validation: random 25% per user
+## Model Requirements
+"""
+    plan_text = "```yaml\nsplit: {folds: 2, seed: 7}\nrecommend: {k: 5}\nselection_metric: ndcg@5\n```\n"
+    candidate = "blend"
+
+    @staticmethod
+    def write_data(root: Path) -> None:
+        interactions().to_csv(root / "visits.csv", index=False)
+        ages = np.random.default_rng(1).integers(18, 80, 60)
+        pd.DataFrame({"user_id": [f"u{i}" for i in range(60)], "age": ages}).to_csv(
+            root / "users.csv", index=False
+        )
+        names = pd.DataFrame(
+            {"item_id": [f"i{i}" for i in range(40)], "title": [f"Item {i}" for i in range(40)]}
+        )
+        names.assign(kind=["a"] * 20 + ["b"] * 20).to_csv(root / "items.csv", index=False)
+
+
+class TestRecommendationByTime(ProblemContract):
+    spec_text = TestRecommendation.spec_text.replace("Time column: none", "Time column: step").replace(
+        "random 25% per user", "leave last out"
+    )
+    plan_text = TestRecommendation.plan_text
+    candidate = "two-stage-lightgbm"
+    write_data = staticmethod(TestRecommendation.write_data)
+
+    def test_each_user_is_tested_on_the_latest_interaction(self) -> None:
+        """Nothing that came later is left in training."""
+        frame, split = self.made.dataset.frame, self.made.split
+        latest = frame.groupby("user_id")["step"].max()
+        held = frame.iloc[split.holdout]
+        assert (held["step"].to_numpy() == latest[held["user_id"]].to_numpy()).all()

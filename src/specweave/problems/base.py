@@ -168,6 +168,8 @@ class Contributions:
     towards : tuple of str
         For each row, what a positive contribution speaks for: a label, or the target's name. Empty
         where that goes without saying.
+    of : str
+        What the names are, for reports: "column", "past item", "lag".
     """
 
     names: list[str]
@@ -177,6 +179,7 @@ class Contributions:
     method: str
     unit: str = ""
     towards: tuple[str, ...] = ()
+    of: str = "column"
 
     def top(self, row: int, k: int = 3) -> list[dict[str, Any]]:
         """Return the `k` largest contributions of one row, strongest first."""

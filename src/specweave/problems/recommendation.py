@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean
+from specweave.errors import SpecError, UnknownNameError, did_you_mean
 from specweave.metrics import ranking_measures
 from specweave.metrics.base import MetricRef, parse_metric_ref
 from specweave.problems.base import (
@@ -26,16 +25,23 @@ from specweave.problems.base import (
     Dataset,
     ModelExperiment,
     Problem,
-    Source,
     Split,
     Table,
+)
+from specweave.problems.interaction_data import (
+    InteractionData,
+    data_of,
+    draft_validation,
+    list_settings,
+    load_interactions,
+    stamps_of,
 )
 from specweave.recommenders import pictures
 from specweave.recommenders.base import Context
 from specweave.recommenders.columns import find_columns, fits
 from specweave.recommenders.explaining import past_contributions, reasons_of
 from specweave.recommenders.fitting import RuleRecommender, fit_recommender, import_named
-from specweave.recommenders.interactions import Interactions, as_labels, distinct_pairs, make_interactions
+from specweave.recommenders.interactions import Interactions, as_labels
 from specweave.recommenders.model import FittedRecommender
 from specweave.recommenders.outcome import list_length, make_outcome
 from specweave.recommenders.pairs import pair_columns
@@ -44,51 +50,15 @@ from specweave.recommenders.protocols import Protocol, inner_split, parse_protoc
 from specweave.recommenders.ranker import labelled_pairs
 from specweave.recommenders.verdict import check_lists, check_time_split, list_tables
 from specweave.records import Figure, Finding
-from specweave.tables.dates import to_instants
 from specweave.tables.features import from_definitions, make_features
-from specweave.tables.kinds import ColumnKind, infer_kinds
-from specweave.tables.locating import find_data_file
-from specweave.tables.reading import read_table
-from specweave.tables.values import to_numbers
+from specweave.tables.kinds import ColumnKind
 
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
 
-_ROLES = ("user", "item", "rating", "time")
-_COUNT_WORDS = ("play", "count", "quantity", "qty", "click", "listen", "view", "purchase")
-_TITLE_WORDS = ("title", "name", "label", "description", "headline", "product")
-_USED_KINDS = ("numeric", "boolean", "category", "datetime")
-_UNREADABLE = 0.05
 _VIEW_USERS = 300
 RELEVANT = "relevant"
-
-
-@dataclass(frozen=True)
-class InteractionData(Dataset):
-    """A dataset of interactions: the table as read, and the same as codes.
-
-    Attributes
-    ----------
-    coded : Interactions
-        One entry per row of ``frame``.
-    ratings : ndarray of float, shape (n_rows,), or None
-    user_table, item_table : DataFrame or None
-        Attributes by code; `user_kinds` and `item_kinds` say what they are.
-    titles : ndarray of str, shape (n_items,)
-    dropped, missing : int
-        Rows left out: repeated pairs, and rows without a user or item.
-    """
-
-    coded: Interactions = None  # type: ignore[assignment]
-    ratings: np.ndarray | None = None
-    user_table: pd.DataFrame | None = None
-    item_table: pd.DataFrame | None = None
-    attribute_kinds: Any = None
-    titles: np.ndarray = None  # type: ignore[assignment]
-    protocol: Protocol = field(default_factory=lambda: Protocol("random"))
-    dropped: int = 0
-    missing: int = 0
 
 
 class Recommendation(Problem):
@@ -171,7 +141,7 @@ class Recommendation(Problem):
             f"User behavior history: {len(pairs):,} interactions of {pairs[user].nunique():,} users with "
             f"{pairs[item].nunique():,} items"
         )
-        validation, held_out = _draft_validation(frame, user, found["time"], per_user)
+        validation, held_out = draft_validation(frame, user, found["time"], per_user)
         if held_out < 2.5:
             # Precision@10 cannot exceed a tenth of what is held out.
             problem["Success metrics"] = "Recall@10 > 0.15, Hit rate@10 > 0.2"
@@ -211,83 +181,15 @@ class Recommendation(Problem):
 
     def load(self, spec: Spec, plan: Plan, root: Path) -> InteractionData:
         """Read interactions and attributes; one row per pair of user and item stays."""
-        named = spec.require("Training data", "data/interactions.csv")
-        path = find_data_file(root, named.value, spec.at("Training data"))
-        read = read_table(path)
-        frame, notes = read.frame, list(read.notes)
-        columns = _columns_of(spec, frame)
-        user, item, rating, time = (columns[r] for r in _ROLES)
-        assert user is not None and item is not None
-        frame, missing = _with_keys(frame, user, item, notes)
-        if rating is not None:
-            frame = frame.assign(**{rating: _ratings(frame[rating], rating, spec.at("Rating column"), notes)})
-        keys = [c for c in (user, item) if c]
-        kinds = dict(infer_kinds(frame, identifiers=tuple(keys), time=time))
-        frame, dropped = self._distinct(frame, columns, kinds, notes)
-        frame = frame.reset_index(drop=True)
-        times = _times(frame, time, kinds, spec.at("Time column"))
-        ratings = frame[rating].to_numpy(dtype=float) if rating else None
-        k, exclude_seen, positive_from = _list_settings(spec, plan)
-        try:
-            coded = make_interactions(
-                as_labels(frame[user]), as_labels(frame[item]), ratings, times, positive_from
-            )
-        except DataError as error:
-            raise DataError(error.what, where=spec.at("Training data"), hint=error.hint) from error
-        attributes = {
-            "user": _attributes(spec, root, "User attributes", user, coded.users),
-            "item": _attributes(spec, root, "Item attributes", item, coded.items),
-        }
-        titles = attributes["item"][2]
-        protocol = parse_protocol(
-            spec.get("Validation"), where=spec.at("Validation"), timed=coded.time is not None
-        )
-        source = Source(named.value, read.bytes, read.sha256, len(frame), tuple(notes))
-        roles = {
-            "target": None,
-            "identifiers": [user],
-            "time": time,
-            "user": user,
-            "item": item,
-            "rating": rating,
-        }
-        settings = {
-            "k": k, "exclude_seen": exclude_seen, "positive_from": positive_from, "protocol": protocol.words,
-            "attributes": {side: a[3] for side, a in attributes.items()},
-        }  # fmt: skip
-        return InteractionData(
-            frame, kinds, roles, source, settings, coded=coded, ratings=ratings,
-            user_table=attributes["user"][0], item_table=attributes["item"][0],
-            attribute_kinds={side: a[1] for side, a in attributes.items()},
-            titles=coded.items if titles is None else titles, protocol=protocol, dropped=dropped, missing=missing,
-        )  # fmt: skip
-
-    @staticmethod
-    def _distinct(
-        frame: pd.DataFrame,
-        columns: Mapping[str, str | None],
-        kinds: Mapping[str, ColumnKind],
-        notes: list[str],
-    ) -> tuple[pd.DataFrame, int]:
-        user, item, rating, time = (columns[r] for r in _ROLES)
-        keyed = frame.assign(__user=as_labels(frame[str(user)]), __item=as_labels(frame[str(item)]))
-        if time is not None and kinds[time].kind == "datetime":
-            keyed["__time"] = to_instants(frame[time], kinds[time].format)
-        when = "__time" if "__time" in keyed else time
-        counts = rating is not None and any(w in rating.casefold() for w in _COUNT_WORDS)
-        kept, dropped = distinct_pairs(keyed, "__user", "__item", rating, when, counts)
-        if dropped:
-            how = f"'{rating}' of each pair is added up" if counts else "the latest of each pair is kept"
-            notes.append(f"{dropped:,} rows repeat a pair of user and item; {how}")
-        return kept[list(frame.columns)], dropped
+        return load_interactions(spec, plan, root)
 
     def split(self, dataset: Dataset, spec: Spec, plan: Plan) -> Split:
         """Hide interactions by the spec's protocol; folds hide some of the rest in the same way."""
-        data = _data(dataset)
+        data = data_of(dataset)
         seed, folds = int(plan.get("split.seed", 42)), int(plan.get("split.folds", 2))
         try:
             train, holdout, pairs = split_interactions(
-                data.protocol, data.coded.user, _stamps(data), folds=folds, seed=seed
+                data.protocol, data.coded.user, stamps_of(data), folds=folds, seed=seed
             )
         except SpecError as error:
             raise SpecError(
@@ -304,15 +206,15 @@ class Recommendation(Problem):
 
     def units(self, dataset: Dataset, outcome: pd.DataFrame) -> np.ndarray | None:
         """Return the user of each row."""
-        return np.asarray(_data(dataset).coded.user[outcome["row"].to_numpy()])
+        return np.asarray(data_of(dataset).coded.user[outcome["row"].to_numpy()])
 
     def outcome_rows(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
         """Return one row per user: the first of the user's hits among them."""
-        return _standing(_data(dataset).coded, rows)[1]
+        return _standing(data_of(dataset).coded, rows)[1]
 
     def segment_table(self, dataset: Dataset, outcome: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return the user's attributes and the length of the history."""
-        data = _data(dataset)
+        data = data_of(dataset)
         bands, names = pictures.history_bands(outcome["n_history"].to_numpy())
         table = pd.DataFrame({"history length": np.asarray(names, dtype=object)[bands]})
         kinds: dict[str, Any] = {"history length": "category"}
@@ -324,12 +226,12 @@ class Recommendation(Problem):
 
     def check_data(self, dataset: Dataset) -> list[Finding]:
         """Return doubts about the interactions: repeats, single users, cold items."""
-        data = _data(dataset)
+        data = data_of(dataset)
         return check_interactions(data.coded, data.settings["k"], dropped=data.dropped, missing=data.missing)
 
     def data_figures(self, dataset: Dataset) -> list[Figure]:
         """Return sparsity, long tail and lengths of histories."""
-        return pictures.data_figures(_data(dataset).coded)
+        return pictures.data_figures(data_of(dataset).coded)
 
     # -- models ------------------------------------------------------------------------------------
 
@@ -347,7 +249,7 @@ class Recommendation(Problem):
             SegmentPopularity,
         )
 
-        data = _data(dataset)
+        data = data_of(dataset)
         segment = ModelExperiment("baseline-rule", SegmentPopularity,
                                   note="popular among users of the same segment")  # fmt: skip
         recent = ModelExperiment("baseline-recent", RecentPopularity, note="popular lately")
@@ -437,7 +339,7 @@ class Recommendation(Problem):
         """Return the unfitted transformer of pairs of user and item, which the two-stage rankers use."""
         if definitions:
             return from_definitions(dict(definitions))
-        data = _data(dataset)
+        data = data_of(dataset)
         drop = plan.get("features.drop", {})
         dropped = dict(drop) if isinstance(drop, Mapping) else dict.fromkeys(drop, "plan.md")
         return make_features(
@@ -449,7 +351,7 @@ class Recommendation(Problem):
     def feature_table(self, dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
         """Return candidate pairs of some training users, labelled by the first fold; unlabelled ones of all
         training interactions stand for what is served."""
-        data = _data(dataset)
+        data = data_of(dataset)
         fit_rows, valid_rows = split.folds[0]
         frames = []
         for learn, predict in ((fit_rows, valid_rows), (split.train, None)):
@@ -479,7 +381,7 @@ class Recommendation(Problem):
         threads: int,
     ) -> FittedRecommender:
         """Fit on these interactions only."""
-        data = _data(dataset)
+        data = data_of(dataset)
         coded = data.coded
         learned = np.sort(rows[coded.positive[rows]])
         context = _context(data, learned, features, seed=seed, threads=threads)
@@ -494,7 +396,7 @@ class Recommendation(Problem):
 
     def predict(self, model: FittedRecommender, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
         """Return one row per user with hits among `rows`: the list, its hits, and what was to be found."""
-        data = _data(dataset)
+        data = data_of(dataset)
         users, standing = _standing(data.coded, rows)
         truth = data.coded.matrix(np.asarray(rows))[users]
         return make_outcome(
@@ -503,7 +405,7 @@ class Recommendation(Problem):
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Return what belongs to the numbers: the length of lists and the protocol."""
-        data = _data(dataset)
+        data = data_of(dataset)
         taken = "that the user has not had" if data.settings["exclude_seen"] else "of the catalogue"
         return {
             "k": data.settings["k"],
@@ -518,7 +420,7 @@ class Recommendation(Problem):
 
     def metrics(self, spec: Spec, plan: Plan) -> list[MetricRef]:
         """Return the ranking metrics at the lists' length, the selection metric first."""
-        k = _list_settings(spec, plan)[0]
+        k = list_settings(spec, plan)[0]
         names = ("ndcg", "precision", "recall", "map", "mrr", "hit_rate", "coverage", "diversity", "novelty")
         refs = [MetricRef(name, k=k) for name in names]
         chosen = plan.get("selection_metric")
@@ -541,7 +443,7 @@ class Recommendation(Problem):
 
     def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
         """Say so where users are cold, few items are ever shown, or time makes the test harder."""
-        data = _data(dataset)
+        data = data_of(dataset)
         found = check_lists(outcome, data.coded.n_items)
         if data.protocol.name == "time":
             found += check_time_split(outcome, data.coded)
@@ -561,7 +463,7 @@ class Recommendation(Problem):
         found = past_contributions(model, users)
         return Contributions(
             names=found.names, values=found.values, base=found.base, shown=found.shown, method=model.method,
-            unit="score", towards=found.towards,
+            unit="score", towards=found.towards, of="past item",
         )  # fmt: skip
 
     def reasons(
@@ -588,27 +490,31 @@ class Recommendation(Problem):
         items, scores = model.recommend(
             users, int(asked.max(initial=1)), exclude_seen=bool(decision.get("exclude_seen", True))
         )
-        cold = model.cold(users)
-        own_titles = model.titles is not model.items and not np.array_equal(model.titles, model.items)
-        lengths = np.minimum((items >= 0).sum(axis=1), asked)
+        cold = model.cold(users).tolist()
+        lengths = np.minimum((items >= 0).sum(axis=1), asked).tolist()
         names = np.where(items >= 0, model.items[np.maximum(items, 0)], "").tolist()
-        shown = np.where(items >= 0, model.titles[np.maximum(items, 0)], "").tolist() if own_titles else names
+        shown = model.titles[np.maximum(items, 0)].tolist() if model.has_titles else None
         values = scores.astype(float).tolist()
-        answers = []
-        for i, label in enumerate(labels.tolist()):
-            n = int(lengths[i])
-            answer: dict[str, Any] = {"user": label, "prediction": names[i][:n], "scores": values[i][:n]}
-            if own_titles:
-                answer["titles"] = shown[i][:n]
-            answer["cold_start"] = bool(cold[i])
-            if cold[i]:
-                answer["note"] = "nothing is known of this user: these are the most popular items"
-            answers.append(answer)
-        return answers
+        return [
+            _answer(label, names[i][:n], values[i][:n], None if shown is None else shown[i][:n], cold[i])
+            for i, (label, n) in enumerate(zip(labels.tolist(), lengths, strict=True))
+        ]
 
     def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the lists of stored outcomes."""
-        return [{"prediction": json.loads(items)} for items in outcome["items"]]
+        scores = (
+            outcome[[c for c in outcome.columns if c.startswith("score:")]].to_numpy(dtype=float).tolist()
+        )
+        titles = outcome["titles"].map(json.loads).tolist() if "titles" in outcome else None
+        made = []
+        for i, (user, listed, cold) in enumerate(
+            zip(outcome["user"], outcome["items"], outcome["cold"].tolist(), strict=True)
+        ):
+            items = json.loads(listed)
+            made.append(
+                _answer(user, items, scores[i][: len(items)], None if titles is None else titles[i], cold)
+            )
+        return made
 
     def request_columns(self, dataset: Dataset) -> list[str]:
         """Return the user's column."""
@@ -622,7 +528,7 @@ class Recommendation(Problem):
 
     def request_schema(self, schema: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
         """A request names a user; it may ask for a number of items."""
-        data = _data(dataset)
+        data = data_of(dataset)
         user = str(data.roles["user"])
         entry = {**schema["columns"][user], "kind": "identifier", "required": True}
         length = {"kind": "numeric", "dtype": "integer", "required": False, "nullable": True, "min": 1,
@@ -651,178 +557,14 @@ _EDLAE_SEARCH = {
     **_EASE_SEARCH, "dropout": {"low": 0.1, "high": 0.8}, "user_norm": {"low": 0.0, "high": 0.6},
     "item_norm": {"low": -0.1, "high": 0.4},
 }  # fmt: skip
-_ALS_SEARCH = {"factors": {"low": 8, "high": 64, "log": True}, "l2": {"low": 0.5, "high": 50.0, "log": True},
+_ALS_SEARCH = {"factors": {"low": 8, "high": 64, "log": True}, "l2": {"low": 1.0, "high": 100.0, "log": True},
                "alpha": {"low": 0.5, "high": 20.0, "log": True}, "rating_strength": {"low": 0.0, "high": 1.2}}  # fmt: skip
-_BLEND_SEARCH = {**_EDLAE_SEARCH, "share": {"low": 0.1, "high": 0.6}, "als_l2": {"low": 1.0, "high": 20.0, "log": True},
+_BLEND_SEARCH = {**_EDLAE_SEARCH, "share": {"low": 0.1, "high": 0.6}, "als_l2": {"low": 2.0, "high": 40.0, "log": True},
                  "alpha": {"low": 1.0, "high": 6.0, "log": True}}  # fmt: skip
 _RANKER_SEARCH = {
     "num_leaves": {"low": 4, "high": 24, "log": True}, "n_estimators": {"low": 60, "high": 250},
     "learning_rate": {"low": 0.02, "high": 0.1, "log": True}, "candidates": {"low": 50, "high": 150},
 }  # fmt: skip
-
-
-# -- reading ---------------------------------------------------------------------------------------
-
-
-def _data(dataset: Dataset) -> InteractionData:
-    assert isinstance(dataset, InteractionData)
-    return dataset
-
-
-def _columns_of(spec: Spec, frame: pd.DataFrame) -> dict[str, str | None]:
-    """Return the column of each role: the spec's, else found; user and item must be there."""
-    given: dict[str, str | None] = {}
-    for role in _ROLES:
-        key = f"{role.capitalize()} column"
-        name = (spec.get(key) or "").strip("`") or None
-        if name is not None and name not in frame.columns:
-            raise SpecError(f"'{name}' is no column of the data", where=spec.at(key),
-                            hint=did_you_mean(name, map(str, frame.columns)))  # fmt: skip
-        given[role] = name
-    found = find_columns(frame, given)
-    for role in ("rating", "time"):
-        written = spec.fields.get(f"{role}column")
-        if given[role] is None and written is not None:
-            found[role] = None  # the spec says none
-    for role in ("user", "item"):
-        if found[role] is None:
-            raise SpecError(
-                f"no column of the data looks like the {role}", where=spec.at(f"{role.capitalize()} column"),
-                hint=f"add under '## Data Requirements': - {role.capitalize()} column: one of {', '.join(map(str, frame.columns))}",
-            )  # fmt: skip
-    if found["user"] == found["item"]:
-        raise SpecError(f"'{found['user']}' cannot be both user and item", where=spec.at("Item column"),
-                        hint="name two different columns")  # fmt: skip
-    return found
-
-
-def _with_keys(frame: pd.DataFrame, user: str, item: str, notes: list[str]) -> tuple[pd.DataFrame, int]:
-    gone = (as_labels(frame[user]) == "") | (as_labels(frame[item]) == "")
-    missing = int(gone.sum())
-    if missing == len(frame):
-        raise DataError(f"no row has both '{user}' and '{item}'", hint="look at the first lines of the file")
-    if missing:
-        notes.append(f"{missing:,} rows without '{user}' or '{item}' are left out")
-        frame = frame[~gone]
-    return frame, missing
-
-
-def _ratings(column: pd.Series[Any], name: str, where: str, notes: list[str]) -> np.ndarray:
-    """Return ratings as numbers, those written as text read; a few unreadable ones count as not given."""
-    values, _ = to_numbers(column)
-    values = np.where(np.isinf(values), np.nan, values)
-    unreadable = np.isnan(values) & column.notna().to_numpy()
-    if unreadable.any():
-        first = str(column[unreadable].iloc[0])
-        if unreadable.mean() > _UNREADABLE:
-            raise DataError(
-                f"'{name}' holds {int(unreadable.sum()):,} values that are no rating, such as '{first}'", where=where,
-                hint="write 'Rating column: none' to go by the interactions alone, or mend the column",
-            )  # fmt: skip
-        notes.append(
-            f"{int(unreadable.sum()):,} values of '{name}' are no number (such as '{first}') and count as none"
-        )
-    return values
-
-
-def _times(
-    frame: pd.DataFrame, time: str | None, kinds: Mapping[str, ColumnKind], where: str
-) -> np.ndarray | None:
-    if time is None:
-        return None
-    if kinds[time].kind == "datetime":
-        stamps = to_instants(frame[time], kinds[time].format)
-        gone = np.isnat(stamps)
-        values = stamps.astype("datetime64[ms]").astype(np.int64) / 1000.0
-    else:
-        values, _ = to_numbers(frame[time])
-        gone = ~np.isfinite(values)
-    if gone.any():
-        raise DataError(
-            f"'{time}' cannot be read as a time in {int(gone.sum()):,} rows, such as '{frame[time][gone].iloc[0]}'",
-            where=where, hint="mend or remove these rows, or write 'Time column: none' and a random split",
-        )  # fmt: skip
-    return np.asarray(values, dtype=float)
-
-
-def _stamps(data: InteractionData) -> Any:
-    if data.coded.time is None:
-        return None
-    if data.kinds[data.roles["time"]].kind == "datetime":
-        return pd.Series(pd.to_datetime(data.coded.time, unit="s"))
-    return pd.Series(data.coded.time)
-
-
-def _attributes(
-    spec: Spec, root: Path, key: str, column: str, labels: np.ndarray
-) -> tuple[pd.DataFrame | None, dict[str, ColumnKind], np.ndarray | None, str | None]:
-    """Return (attributes by code, their kinds, titles, sha256) of the file that a field names."""
-    named = spec.get(key)
-    if named is None:
-        return None, {}, None, None
-    read = read_table(find_data_file(root, named, spec.at(key)))
-    frame = read.frame
-    wanted = set(labels.tolist())
-    shares = {str(c): len(wanted & set(as_labels(frame[c]).tolist())) / len(wanted) for c in frame.columns}
-    own = column if column in shares and shares[column] > 0 else max(shares, key=lambda c: shares[c])
-    if shares[own] < 0.1:
-        raise DataError(
-            f"no column of {named} holds the keys of '{column}'", where=spec.at(key),
-            hint=f"name its key column '{column}'",
-        )  # fmt: skip
-    frame = frame.assign(**{own: as_labels(frame[own])}).drop_duplicates(own).set_index(own)
-    table = frame.reindex(labels).reset_index(drop=True)
-    titles = None
-    if "item" in key.casefold():
-        named_so = [c for w in _TITLE_WORDS for c in table.columns if w in str(c).casefold()]
-        if named_so:
-            text = table[named_so[0]].astype("string").str.strip()
-            titles = text.where(text.notna() & (text != ""), pd.Series(labels, dtype="string")).to_numpy(
-                dtype=object
-            )
-    kinds = {str(c): k for c, k in infer_kinds(table).items() if k.kind in _USED_KINDS}
-    kinds = {
-        c: k
-        for c, k in kinds.items()
-        if k.kind != "category" or table[c].nunique() <= max(50, len(table) // 20)
-    }
-    return table[list(kinds)] if kinds else None, kinds, titles, read.sha256
-
-
-def _list_settings(spec: Spec, plan: Plan) -> tuple[int, bool, float | None]:
-    """Return (list length, whether seen items are taken out, the lowest rating that is a hit)."""
-    asked = [c.metric.k for c in spec.criteria if c.metric is not None and c.metric.k]
-    k = plan.get("recommend.k", max(asked, default=10))
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise SpecError(f"recommend.k must be a whole number from 1 on, not {k!r}", where=plan.at("recommend.k"),
-                        hint="write k: 10")  # fmt: skip
-    floor = plan.get("recommend.positive_from")
-    if floor is not None and not isinstance(floor, int | float):
-        raise SpecError(f"recommend.positive_from must be a rating, not {floor!r}",
-                        where=plan.at("recommend.positive_from"), hint="write positive_from: 4")  # fmt: skip
-    return (
-        max([k, *asked]),
-        bool(plan.get("recommend.exclude_seen", True)),
-        None if floor is None else float(floor),
-    )
-
-
-def _draft_validation(frame: pd.DataFrame, user: str, time: str | None, per_user: float) -> tuple[str, float]:
-    """Return the Validation line to draft, and how many interactions it holds out per user."""
-    if time is not None:
-        kind = infer_kinds(frame[[time]], time=time)[time]
-        stamps = (
-            to_instants(frame[time], kind.format) if kind.kind == "datetime" else to_numbers(frame[time])[0]
-        )
-        order = np.argsort(stamps, kind="stable")
-        keys = as_labels(frame[user])[order]
-        cut = round(0.8 * len(keys))
-        warm = np.isin(keys[cut:], keys[:cut]).mean() if cut < len(keys) else 0.0
-        # Where hardly any of the latest users has a past, a split by time tests popularity and nothing else.
-        if warm >= 0.5:
-            tested = max(1, len(set(keys[cut:].tolist())))
-            return "last 20% by time", (len(keys) - cut) / tested
-    return "random 25% per user", max(1.0, 0.25 * per_user)
 
 
 # -- models ----------------------------------------------------------------------------------------
@@ -905,7 +647,8 @@ def _pairs_of(data: InteractionData, learn: np.ndarray, predict: np.ndarray | No
     context = _context(data, rows, None, seed=0, threads=1)
     context.hide = lambda user, times, seed: (np.arange(len(learned)), np.arange(len(learned), len(rows)))
     frame, label, _ = labelled_pairs(coded.matrix(rows), context, 50, 0)
-    return frame.assign(**{RELEVANT: label})
+    labelled: pd.DataFrame = frame.assign(**{RELEVANT: label})
+    return labelled
 
 
 def _asked_lengths(rows: pd.DataFrame, k: int) -> np.ndarray:
@@ -913,3 +656,15 @@ def _asked_lengths(rows: pd.DataFrame, k: int) -> np.ndarray:
         return np.full(len(rows), k)
     asked = pd.to_numeric(rows["k"], errors="coerce").to_numpy(dtype=float)
     return np.where(np.isfinite(asked) & (asked >= 1), np.nan_to_num(asked, nan=k), k).astype(np.int64)
+
+
+def _answer(
+    user: str, items: list[str], scores: list[float], titles: list[str] | None, cold: bool
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {"user": user, "prediction": items, "scores": scores}
+    if titles is not None:
+        answer["titles"] = [str(t) for t in titles]
+    answer["cold_start"] = cold
+    if cold:
+        answer["note"] = "nothing is known of this user: these are the most popular items"
+    return answer

@@ -56,8 +56,7 @@ class Recommender:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name, as scikit-learn does."""
-        names = [p for p in inspect.signature(type(self)).parameters]
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self, **params: Any) -> Recommender:
         """Set parameters by name."""

@@ -34,8 +34,8 @@ class Blend(Recommender):
     method = "item-to-item weights and factor shares (exact)"
 
     def __init__(
-        self, share: float = 0.3, l2: float = 400.0, dropout: float = 0.4, user_norm: float = 0.25,
-        item_norm: float = 0.05, rating_strength: float = 0.7, factors: int = 32, als_l2: float = 5.0,
+        self, share: float = 0.45, l2: float = 400.0, dropout: float = 0.4, user_norm: float = 0.25,
+        item_norm: float = 0.05, rating_strength: float = 0.7, factors: int = 16, als_l2: float = 10.0,
         alpha: float = 2.0, random_state: int | None = None,
     ) -> None:  # fmt: skip
         self.share, self.l2, self.dropout, self.user_norm, self.item_norm = (

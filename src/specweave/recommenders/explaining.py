@@ -14,7 +14,7 @@ import pandas as pd
 from specweave.recommenders.model import FittedRecommender
 
 POPULARITY = "popularity"
-_PER_USER = 25
+_PER_USER = 60
 _REST = "all other past items"
 
 

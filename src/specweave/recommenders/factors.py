@@ -33,7 +33,7 @@ class ImplicitALS(Recommender):
     method = "share of each past item in the user's factors (exact)"
 
     def __init__(
-        self, factors: int = 32, l2: float = 5.0, alpha: float = 2.0, iterations: int = 12,
+        self, factors: int = 48, l2: float = 30.0, alpha: float = 2.0, iterations: int = 10,
         rating_strength: float = 0.7, random_state: int | None = None,
     ) -> None:  # fmt: skip
         self.factors, self.l2, self.alpha, self.iterations = factors, l2, alpha, iterations
@@ -136,9 +136,8 @@ class BPR(Recommender):
     def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
         """Return the cosine of each past item's factors and the item's, as a share of all past items."""
         unit = self.items_ / (np.linalg.norm(self.items_, axis=1, keepdims=True) + 1e-12)
-        return np.asarray(unit[history.indices] @ unit[np.asarray(items)].T, dtype=float) / max(
-            1, history.nnz
-        )
+        alike = np.asarray(unit[history.indices] @ unit[np.asarray(items)].T, dtype=float)
+        return np.asarray(alike / max(1, history.nnz))
 
 
 def _products(users: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -154,6 +154,11 @@ class FittedRecommender:
         return past.indices, np.asarray(found, dtype=float)
 
     @property
+    def has_titles(self) -> bool:
+        """Whether items have names beside their labels."""
+        return self.titles is not self.items
+
+    @property
     def method(self) -> str:
         """How contributions are made."""
         return str(getattr(self.estimator, "method", "leave-one-out"))

@@ -27,7 +27,7 @@ class NeuralAutoencoder(Recommender):
     """
 
     def __init__(
-        self, hidden: int = 200, dropout: float = 0.5, epochs: int = 60, learning_rate: float = 2e-3,
+        self, hidden: int = 200, dropout: float = 0.5, epochs: int = 40, learning_rate: float = 2e-3,
         weight_decay: float = 1e-2, batch: int = 128, rating_strength: float = 0.0, random_state: int | None = None,
     ) -> None:  # fmt: skip
         self.hidden, self.dropout, self.epochs, self.learning_rate = hidden, dropout, epochs, learning_rate

@@ -41,9 +41,9 @@ def make_outcome(
     Returns
     -------
     DataFrame
-        ``row``, ``user``, ``items`` (the list's labels as JSON), ``n_relevant`` (held-out hits that a list
+        ``row``, ``user``, ``items`` (the list's labels as JSON), ``titles`` where items have them, ``n_relevant`` (held-out hits that a list
         could hold), ``n_history``, ``cold``, ``n_items`` (catalogue), and per rank r from 1: ``item:r`` (code,
-        -1 for none), ``hit:r``, ``novelty:r`` (bits), ``likeness:r`` (sum of cosines with the ranks above).
+        -1 for none), ``score:r``, ``hit:r``, ``novelty:r`` (bits), ``likeness:r`` (sum of cosines with the ranks above).
 
     Notes
     -----
@@ -51,7 +51,7 @@ def make_outcome(
     recommended.
     """
     asked = _unseen(truth, model.seen, users)
-    items, _ = model.recommend(users, k, exclude_seen=exclude_seen)
+    items, scores = model.recommend(users, k, exclude_seen=exclude_seen)
     k = items.shape[1]
     hits = _hits(items, asked)
     counts = model.counts
@@ -69,6 +69,11 @@ def make_outcome(
         "cold": model.cold(users),
         "n_items": np.full(len(users), len(labels), dtype=np.int32),
     }
+    if model.has_titles:
+        titles = model.titles
+        table["titles"] = [json.dumps([str(titles[i]) for i in line if i >= 0]) for line in items]
+    for r in range(k):
+        table[f"score:{r + 1}"] = scores[:, r].astype(np.float32)
     for r in range(k):
         table[f"item:{r + 1}"] = items[:, r].astype(np.int32)
     for r in range(k):

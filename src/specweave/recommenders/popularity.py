@@ -130,7 +130,7 @@ class SegmentPopularity(_Unpersonal):
     def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
         """Return the shares of each user's segment; of everybody for the unknown."""
         known = (users >= 0) & (users < len(self.codes_))
-        made = self.table_[self.codes_[np.where(known, users, 0)]]
+        made = np.array(self.table_[self.codes_[np.where(known, users, 0)]])
         made[~known] = self.everybody_
         return made
 
@@ -166,4 +166,4 @@ def _information(table: np.ndarray) -> float:
     there = joint > 0
     value = float((joint[there] * np.log(joint[there] / expected[there])).sum())
     free = (np.count_nonzero(table.sum(axis=1)) - 1) * (np.count_nonzero(table.sum(axis=0)) - 1)
-    return value - free / (2 * total)
+    return float(value - free / (2 * total))

@@ -182,7 +182,7 @@ def _share(protocol: Protocol, counts: np.ndarray) -> np.ndarray:
         if protocol.name == "last"
         else np.maximum(1, np.round(protocol.fraction * counts))
     )
-    return np.maximum(0, np.minimum(wanted, counts - 1)).astype(np.int64)
+    return np.asarray(np.maximum(0, np.minimum(wanted, counts - 1)), dtype=np.int64)
 
 
 def _folds_per_user(

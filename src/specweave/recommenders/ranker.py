@@ -10,8 +10,10 @@ import copy
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
+from specweave.errors import DataError
 from specweave.recommenders.base import Context, Recommender
 from specweave.recommenders.pairs import PairMaker
 
@@ -147,6 +149,9 @@ def labelled_pairs(
         first = {name: values[useful] for name, values in first.items()}
         frames.append(maker.frame(past[codes], codes, first))
         labels.append(hit.ravel().astype(np.int64))
-    import pandas as pd
-
+    if not sum(map(len, labels)):
+        raise DataError(
+            "no hidden interaction is among the candidates: a second stage has nothing to learn from",
+            hint="leave the two-stage rankers out of the plan's candidates, or bring more data",
+        )
     return pd.concat(frames, ignore_index=True), np.concatenate(labels), maker

@@ -184,10 +184,12 @@ def explain(
     examples = explain_examples(
         problem, model, dataset, outcome, decision, background, limit=n_examples, top=top, seed=seed
     )
-    findings: list[Finding] = check_explanation(importance, examples, top=top)
+    # What is said of columns (drop the silent ones, ...) is no advice about past items or lags.
+    findings: list[Finding] = check_explanation(importance, examples, top=top) if found.of == "column" else []
     record = {
         "method": found.method,
         "unit": found.unit,
+        "of": found.of,
         "n_rows": size,
         "n_holdout": len(outcome),
         "n_background": len(background),
