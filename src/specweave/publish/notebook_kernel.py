@@ -46,16 +46,16 @@ def execute(
     ------
     StageError
         If a cell raises, takes too long, or the kernel dies; names the cell.
+    KeyboardInterrupt
+        If this process is told to stop meanwhile; the kernel is gone then.
     """
     from nbclient.client import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     with tempfile.TemporaryDirectory(prefix="specweave-kernel-") as private:
-        manager = _make_manager(Path(private))
-        # `km` is given, so that no kernelspec is looked up.
         client = NotebookClient(
-            notebook, km=manager, timeout=cell_seconds, startup_timeout=_START_SECONDS, store_widget_state=False,
-            record_timing=False,
+            notebook, kernel_manager_class=_manager_class(Path(private)), shutdown_kernel="immediate",
+            timeout=cell_seconds, startup_timeout=_START_SECONDS, store_widget_state=False, record_timing=False,
         )  # fmt: skip
         settings = {
             **os.environ, **(environment or {}), "IPYTHONDIR": private, "PYTHONWARNINGS": "ignore",
@@ -68,27 +68,35 @@ def execute(
             raise _failure(notebook, name, f"{error.ename}: {_first_line(error.evalue)}") from error
         except CellTimeoutError as error:
             raise _failure(notebook, name, f"it took longer than {cell_seconds} s") from error
-        except (DeadKernelError, RuntimeError) as error:
+        except (DeadKernelError, RuntimeError, AssertionError) as error:
+            # Ctrl-C makes nbclient take the kernel away under its own feet; it tells in no better way.
+            if getattr(client, "_async_cleanup_kernel_future", None) is not None:
+                raise KeyboardInterrupt from error
             told = _tail(Path(private) / "kernel.log") or _first_line(str(error))
             raise _failure(notebook, name, f"its kernel died: {told}") from error
     return notebook
 
 
-def _make_manager(private: Path) -> Any:
+def _manager_class(private: Path) -> Any:
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
     class OwnKernel(AsyncKernelManager):  # type: ignore[misc]
         """A manager that starts this interpreter, whatever kernels are installed."""
 
+        def __init__(self, **settings: Any) -> None:
+            # Files in a folder of our own: no open port, and a home that cannot be written to does not matter.
+            transport = "ipc" if os.name == "posix" else "tcp"
+            super().__init__(
+                **{**settings, "connection_file": str(private / "kernel.json"), "transport": transport}
+            )
+
         @property
         def kernel_spec(self) -> Any:
             argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
             return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
-    # Files in a folder of our own: no open port, and a home that cannot be written to does not matter.
-    transport = "ipc" if os.name == "posix" else "tcp"
-    return OwnKernel(connection_file=str(private / "kernel.json"), transport=transport)
+    return OwnKernel
 
 
 def _failure(notebook: Any, name: str, what: str) -> StageError:

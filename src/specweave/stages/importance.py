@@ -40,7 +40,7 @@ def measure_importance(
     names = [str(name) for name in features.get_feature_names_out()]
     alone = rank_features(matrix, y, features.task, seed=seed)
     gain = _gains(matrix, y, features.task, seed)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"feature": name, "column": features.origins_[name], "univariate": float(a), "gain": float(g)}
         for name, a, g in zip(names, alone, gain, strict=True)
     ]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -179,6 +184,44 @@ def test_a_kernel_that_dies_is_named_with_the_cell_that_killed_it(tmp_path: Path
 def test_a_cell_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"cell 1 .* longer than 1 s"):
         execute(one_cell("import time; time.sleep(60)"), cwd=tmp_path, name="01-eda", cell_seconds=1)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_no_kernel_outlives_its_notebook(tmp_path: Path) -> None:
+    notebook = one_cell("import os\nprint(os.getpid())")
+    execute(notebook, cwd=tmp_path, name="01-eda")
+    assert not is_alive(int(outputs(notebook)[0].text))
+
+
+def test_ctrl_c_ends_the_kernel_and_is_passed_on(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from specweave.publish.notebook_files import make_notebook\n"
+        "from specweave.publish.notebook_kernel import execute\n"
+        "cell = 'import os, time; open(\\'pid\\', \\'w\\').write(str(os.getpid())); time.sleep(120)'\n"
+        "notebook = make_notebook('```python\\n' + cell + '\\n```\\n', {}, ())\n"
+        "try:\n"
+        "    execute(notebook, cwd=Path.cwd(), name='01-eda')\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(script)], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    pid = tmp_path / "pid"
+    while process.poll() is None and (not pid.exists() or not pid.read_text()):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "interrupted\n"
+    assert not is_alive(int(pid.read_text()))
 
 
 def test_the_first_two_notebooks_run_on_real_records_and_come_out_clean(visits: Path) -> None:
