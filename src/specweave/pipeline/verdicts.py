@@ -125,6 +125,8 @@ def judge(criterion: Criterion, evidence: Evidence) -> Verdict:
         if criterion.kind == "relative":
             return _judge_relative(criterion, evidence)
         return _judge_absolute(criterion, evidence)
+    except SpecError as error:
+        raise SpecError(error.what, where=f"{criterion.source}:{criterion.line}", hint=error.hint) from error
     except DataError as error:
         return Verdict(
             criterion=criterion, verdict="missing", blocks=True, note=error.what, fix=error.hint or ""
@@ -248,6 +250,16 @@ def measure_now(ref: MetricRef, evidence: Evidence, segment: tuple[str, str] | N
                 f"no holdout row has {segment[0]} == {segment[1]}",
                 hint="look at the values in data/profile.json",
             )
+    try:
+        workspace.problem.measure(ref, outcome, evidence.decision(experiment))
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        # A metric of another problem type meets columns that it does not know.
+        raise DataError(
+            f"{ref.label} cannot be measured on {workspace.spec.problem_type.casefold()}",
+            hint=f"remove it from {workspace.spec.where}, or demand another metric",
+        ) from error
     units = workspace.problem.units(workspace.dataset, outcome)
     return measure_with_interval(
         workspace.problem,

@@ -23,7 +23,7 @@ folder = Path(__file__).resolve().parents[1]
 for name in {names!r}:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("made")
+    path.write_text("kind: feature-definitions\\nschema: 1\\n" if path.suffix == ".yaml" else "made")
 print("{id} was here")
 '''
 DATA = "age,income,city,churn\n" + "".join(
