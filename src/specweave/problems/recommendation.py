@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from specweave.increments.spec import Spec
 
 _VIEW_USERS = 300
+_MOST_ROWS_DEAR = 2_000_000  # beyond, models that go over every row many times are left to the plan
 RELEVANT = "relevant"
 
 
@@ -283,25 +284,30 @@ class Recommendation(Problem):
                             note="one ridge regression per item, in closed form"),
             ModelExperiment("edlae", linear.EDLAE, search=_EDLAE_SEARCH,
                             note="EASE against dropout: popular items lean less on themselves"),
-            ModelExperiment("slim", linear.SLIM, note="sparse item-to-item weights"),
-            ModelExperiment("implicit-als", factors.ImplicitALS, search=_ALS_SEARCH,
-                            note="weighted matrix factorisation"),
             ModelExperiment("blend", blend.Blend, search=_BLEND_SEARCH,
                             note="EDLAE and ALS err differently: their sum beats both on most data"),
+            ModelExperiment("implicit-als", factors.ImplicitALS, search=_ALS_SEARCH,
+                            note="weighted matrix factorisation"),
             ModelExperiment("two-stage-lightgbm", ranker.TwoStageRanker, {"booster": "lightgbm"}, _RANKER_SEARCH,
                             "candidates ranked anew by LightGBM with user, item and interaction features"),
             ModelExperiment("two-stage-xgboost", ranker.TwoStageRanker, {"booster": "xgboost"}, _RANKER_SEARCH,
                             "the same by XGBoost"),
+            ModelExperiment("slim", linear.SLIM, note="sparse item-to-item weights"),
         ]  # fmt: skip
-        if find_spec("implicit") and n_rows <= 2_000_000:
-            found.insert(
-                5, ModelExperiment("implicit-bpr", factors.BPR, note="factors learned from pairwise order")
+        if find_spec("implicit") and n_rows <= _MOST_ROWS_DEAR:
+            found.append(
+                ModelExperiment("implicit-bpr", factors.BPR, note="factors learned from pairwise order")
             )
-        if find_spec("torch") and n_rows <= 2_000_000:
+        if find_spec("torch") and n_rows <= _MOST_ROWS_DEAR:
             from specweave.recommenders.neural import NeuralAutoencoder
 
-            found.append(ModelExperiment("neural-autoencoder", NeuralAutoencoder,
-                                         note="a denoising autoencoder of histories (PyTorch)"))  # fmt: skip
+            found.append(
+                ModelExperiment(
+                    "neural-autoencoder",
+                    NeuralAutoencoder,
+                    note="a denoising autoencoder of histories (PyTorch)",
+                )
+            )
         return {e.name: e for e in found}
 
     def candidates(self, dataset: Dataset, spec: Spec, plan: Plan) -> list[ModelExperiment]:

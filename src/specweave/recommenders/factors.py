@@ -33,7 +33,7 @@ class ImplicitALS(Recommender):
     method = "share of each past item in the user's factors (exact)"
 
     def __init__(
-        self, factors: int = 48, l2: float = 30.0, alpha: float = 2.0, iterations: int = 10,
+        self, factors: int = 32, l2: float = 30.0, alpha: float = 2.0, iterations: int = 10,
         rating_strength: float = 0.7, random_state: int | None = None,
     ) -> None:  # fmt: skip
         self.factors, self.l2, self.alpha, self.iterations = factors, l2, alpha, iterations

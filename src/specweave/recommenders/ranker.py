@@ -18,6 +18,7 @@ from specweave.recommenders.base import Context, Recommender
 from specweave.recommenders.pairs import PairMaker
 
 _BLOCK = 1024
+_MOST_USERS = 3000  # enough to learn what sets hits apart
 
 
 class TwoStageRanker(Recommender):
@@ -138,6 +139,8 @@ def labelled_pairs(
     )
     maker = PairMaker(candidates, seed).fit(past, inner)
     users = np.flatnonzero((np.diff(truth.indptr) > 0) & (np.diff(past.indptr) > 0))
+    if len(users) > _MOST_USERS:
+        users = users[np.linspace(0, len(users) - 1, _MOST_USERS).astype(int)]
     frames, labels = [], []
     for start in range(0, len(users), _BLOCK):
         codes = users[start : start + _BLOCK]
