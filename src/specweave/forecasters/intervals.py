@@ -97,7 +97,7 @@ def half_widths(ids: Any, ahead: Any, scale: Any, learned: Mapping[str, Any]) ->
 def complete_folds(outcome: pd.DataFrame, learned: Mapping[str, Any]) -> pd.DataFrame:
     """Return out-of-fold rows with intervals, each fold's learned on the other folds alone."""
     folds = sorted(outcome["fold"].unique())
-    if len(folds) < 2:
+    if len(folds) < 2 or not learned:
         return apply_intervals(outcome, learned)
     parts = []
     for fold in folds:

@@ -31,6 +31,7 @@ Floats = npt.NDArray[np.float64]
 ONE = "series"  # the id where there is no series column
 _OFFSET = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
 _DAY = 86_400_000_000
+_IRREGULAR = 0.15  # spread of the steps, as a share of their mean; months have 0.03
 
 
 @dataclass
@@ -224,21 +225,17 @@ def _zoned(column: pd.Series[Any], form: str, offsets: set[str]) -> tuple[Stamps
 def _disambiguated(
     column: pd.Series[Any], stamps: Stamps, instants: Any, note: str
 ) -> tuple[Stamps, Any, str]:
-    """Choose between day first and month first by which gives the more regular steps."""
+    """Read day and month the other way round where only that gives regular steps."""
     swapped = stamps.form.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
     other = Stamps(swapped, stamps.zone)
     read = other.read(column)
     if np.isnat(read).any():
         return stamps, instants, note
     first, second = (_irregularity(np.unique(i)) for i in (instants, read))
-    if second < first:
-        return other, read, f"no value tells day from month; read as {swapped}, which gives regular steps"
-    if first < second:
+    if first > _IRREGULAR > second:
         return (
-            stamps,
-            instants,
-            f"no value tells day from month; read as {stamps.form}, which gives regular steps",
-        )
+            other, read, f"no value tells day from month; read as {swapped}, since only so the steps are regular",
+        )  # fmt: skip
     return stamps, instants, note
 
 

@@ -220,13 +220,15 @@ class Made:
         self.experiment: ModelExperiment = next(e for e in candidates if e.name == contract.candidate)
         self.model: Any = self.fit(self.problem)
         self.outcome = self.problem.predict(self.model, self.dataset, self.split.holdout)
-        validation = self.problem.predict(self.model, self.dataset, self.split.folds[0][1])
+        learned, judged = self.split.folds[0]
+        validation = self.problem.predict(self.fit(self.problem, learned), self.dataset, judged)
         self.decision = self.problem.decide(validation, self.dataset, self.spec, self.plan)
 
-    def fit(self, problem: Problem) -> Any:
-        """Fit the candidate on all training rows."""
+    def fit(self, problem: Problem, rows: np.ndarray | None = None) -> Any:
+        """Fit the candidate on these rows, by default on all training rows."""
+        rows = self.split.train if rows is None else rows
         features = problem.make_features(self.dataset, self.spec, self.plan, None)
-        return problem.fit(self.experiment, self.dataset, self.split.train, features, seed=7, threads=1)
+        return problem.fit(self.experiment, self.dataset, rows, features, seed=7, threads=1)
 
 
 def same(a: Any, b: Any) -> bool:

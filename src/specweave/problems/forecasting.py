@@ -259,7 +259,11 @@ class Forecasting(Problem):
             return None
         # .specweave/increments/NNNN-slug/spec.md
         root = spec.path.parent.parent.parent.parent
-        return self._read(spec, root)[0]
+        try:
+            return self._read(spec, root)[0]
+        except (DataError, SpecError):
+            # Planning goes on without the data; `load` says what is wrong with it.
+            return None
 
     # -- data --------------------------------------------------------------------------------------
 
@@ -571,11 +575,12 @@ class Forecasting(Problem):
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Learn the intervals from the errors of rolling origins."""
-        learned = learn_intervals(outcome)
-        return {
-            "intervals": learned,
-            "rule": f"from {learned['n']} errors of rolling origins, by step ahead and series",
-        }
+        try:
+            learned = learn_intervals(outcome)
+        except DataError as error:
+            return {"intervals": {}, "rule": f"no intervals: {error.what}"}
+        told = f"from {learned['n']} errors of rolling origins, by step ahead and series"
+        return {"intervals": learned, "rule": told}
 
     def complete(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> pd.DataFrame:
         """Add the bounds of the intervals."""
@@ -614,6 +619,8 @@ class Forecasting(Problem):
                     f"MAPE is not defined: {low} of {len(outcome)} truths are zero or negative, and it divides by them",
                     hint="ask for MASE or sMAPE in spec.md",
                 )
+        if ref.name == "interval_coverage" and "lo95" not in outcome.columns and decision.get("intervals"):
+            outcome = apply_intervals(outcome, decision["intervals"])
         return super().measure(ref, outcome, decision)
 
     def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:

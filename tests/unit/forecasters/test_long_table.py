@@ -1,0 +1,146 @@
+"""Tables of series as users keep them: sorted, placed, and refused with the reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specweave.errors import DataError
+from specweave.forecasters.long_table import read_long
+from specweave.forecasters.roles import (
+    asks_for_future,
+    find_horizon,
+    find_known_ahead,
+    find_series,
+    find_time,
+)
+from specweave.tables.kinds import infer_kinds
+
+
+def weekly(stores: int = 2, weeks: int = 120, date_format: str = "%d-%m-%Y") -> pd.DataFrame:
+    stamps = pd.date_range("2020-01-03", periods=weeks, freq="W-FRI").strftime(date_format)
+    rng = np.random.default_rng(0)
+    parts = [
+        pd.DataFrame({"Store": s, "Date": stamps, "Sales": 100 * s + rng.normal(0, 5, weeks).round(2)})
+        for s in range(1, stores + 1)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def codes(table: object) -> list[str]:
+    return [f.code for f in table.findings]  # type: ignore[attr-defined]
+
+
+def test_day_first_dates_are_placed_by_week() -> None:
+    table = read_long(weekly().sample(frac=1, random_state=1), time="Date", target="Sales", series=["Store"])
+    assert table.frequency.name == "W-FRI"
+    assert table.ids[0] == "1" and len(np.unique(table.ids)) == 2
+    assert np.array_equal(np.diff(table.steps[:120]), np.ones(119))
+    assert table.stamps.write(table.frequency.stamps([table.steps[0]])) == ["03-01-2020"]
+
+
+def test_dates_that_tell_no_day_from_month_are_read_the_regular_way() -> None:
+    # Days 1 to 12 of three months in order, written day first: read month first they jump about.
+    days = [f"{d:02d}/{m:02d}/2020" for m in (1, 2, 3) for d in range(1, 13)]
+    frame = pd.DataFrame({"when": days, "y": np.arange(36.0)})
+    table = read_long(frame.sample(frac=1, random_state=0), time="when", target="y")
+    assert table.frequency.name == "D"
+    assert any("day from month" in note for note in table.notes)
+
+
+def test_ambiguous_dates_that_are_regular_as_they_stand_stay_so() -> None:
+    frame = pd.DataFrame({"when": [f"01-{m:02d}-2020" for m in range(1, 13)], "y": np.arange(12.0)})
+    assert read_long(frame, time="when", target="y").frequency.name == "MS"
+
+
+def test_different_rows_of_one_stamp_are_refused_and_the_telling_column_is_named() -> None:
+    with pytest.raises(DataError, match="120 stamps stand twice") as error:
+        read_long(weekly(), time="Date", target="Sales")
+    assert "Series column: Store" in str(error.value.hint)
+
+
+def test_repeated_rows_are_left_out_and_reported() -> None:
+    frame = weekly(1)
+    table = read_long(pd.concat([frame, frame.tail(3)]), time="Date", target="Sales")
+    assert len(table.frame) == 120
+    assert codes(table) == ["SW251"]
+
+
+def test_gaps_short_constant_and_nonpositive_series_are_reported() -> None:
+    frame = weekly(3)
+    frame = frame.drop(index=[5, 6])
+    frame.loc[frame["Store"] == 2, "Sales"] = 7.0
+    frame.loc[frame.index[-1], "Sales"] = 0.0
+    frame = frame[(frame["Store"] != 3) | (frame.index > 290)]
+    table = read_long(frame, time="Date", target="Sales", series=["Store"])
+    found = {f.code: f for f in table.findings}
+    assert found["SW252"].evidence == {"series": ["1"], "steps": 2}
+    assert found["SW253"].evidence["series"] == ["3"]
+    assert found["SW254"].evidence["series"] == ["2"]
+    assert "MAPE" in found["SW255"].advice
+
+
+def test_missing_and_unreadable_stamps_name_their_row() -> None:
+    frame = weekly(1)
+    frame.loc[4, "Date"] = None
+    with pytest.raises(DataError, match=r"empty in 1 rows, first in data row 5"):
+        read_long(frame, time="Date", target="Sales")
+    frame.loc[4, "Date"] = "some day"
+    with pytest.raises(DataError, match=r"data row 5 \('some day'\)"):
+        read_long(frame, time="Date", target="Sales")
+
+
+def test_days_with_changing_offsets_are_local_days() -> None:
+    stamps = pd.date_range("2021-03-01", periods=60, freq="D", tz="Europe/Berlin")
+    frame = pd.DataFrame({"ds": [s.isoformat() for s in stamps], "y": np.arange(60.0)})
+    table = read_long(frame, time="ds", target="y")
+    assert table.frequency.name == "D"
+    assert any("offsets" in note for note in table.notes)
+
+
+def test_rows_after_the_last_value_are_the_future() -> None:
+    frame = weekly(1)
+    frame.loc[frame.index[-6:], "Sales"] = np.nan
+    table = read_long(frame, time="Date", target="Sales")
+    assert (len(table.frame), len(table.future)) == (114, 6)
+
+
+def test_plain_steps_get_a_measured_season() -> None:
+    t = np.arange(200)
+    frame = pd.DataFrame({"ds": t + 1, "y": 50 + 10 * np.sin(2 * np.pi * t / 12) + 0.1 * t})
+    table = read_long(frame, time="ds", target="y")
+    assert (table.frequency.unit, table.frequency.season) == ("step", 12)
+
+
+def test_a_stated_frequency_that_is_not_the_datas_is_refused() -> None:
+    with pytest.raises(DataError, match="the stamps are W-FRI, not monthly"):
+        read_long(weekly(1), time="Date", target="Sales", frequency="monthly")
+
+
+@pytest.mark.parametrize(
+    ("request_", "frequency", "steps"),
+    [("Forecast weekly sales for next 12 weeks", "W-FRI", 12), ("forecast demand for the next month", "D", 30),
+     ("forecast sales for the coming two quarters", "MS", 6), ("forecast it", "MS", 12), ("predict load 24 hours ahead", "h", 24)],
+)  # fmt: skip
+def test_the_horizon_is_read_from_the_request(request_: str, frequency: str, steps: int) -> None:
+    assert find_horizon(request_, frequency)[0] == steps
+
+
+def test_only_requests_for_the_future_ask_for_a_forecast() -> None:
+    assert asks_for_future("how many bikes in the next 3 weeks")
+    assert not asks_for_future("predict the number of rented bikes")
+    assert not asks_for_future("predict house prices")
+
+
+def test_time_series_and_known_columns_are_found() -> None:
+    frame = weekly().assign(Holiday_Flag=0, Temperature=np.linspace(0, 30, 240), Fuel_Price=2.5)
+    frame.loc[::10, "Holiday_Flag"] = 1
+    frame.loc[::7, "Fuel_Price"] = 2.6
+    kinds = infer_kinds(frame, target="Sales")
+    time = find_time(frame, kinds, "Sales")
+    assert time is not None and time[0] == "Date"
+    assert find_series(frame, kinds, "Date", "Sales")[0] == ["Store"]
+    known, others = find_known_ahead(frame, kinds, ["Date", "Sales", "Store"])
+    assert known == ["Holiday_Flag"]
+    assert set(others) == {"Temperature", "Fuel_Price"}
