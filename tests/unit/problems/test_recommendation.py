@@ -1,0 +1,266 @@
+"""Recommendation as a problem type: what is inferred, what is refused, what is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specweave.errors import DataError, SpecError, UnknownNameError
+from specweave.increments.plan import Plan, parse_plan
+from specweave.increments.spec import Spec, parse_spec
+from specweave.problems.base import ModelExperiment, Problem, problem_for
+from specweave.problems.interaction_data import InteractionData
+from specweave.problems.recommendation import Recommendation
+from specweave.recommenders.linear import EASE
+from specweave.recommenders.model import FittedRecommender
+
+SPEC = """\
+## ML Problem Definition
+- Problem type: Recommendation (collaborative filtering)
+- Success metrics: Precision@5 > 0.1
+## Data Requirements
+- Training data: visits.csv
+- Validation: random 25% per user
+{data}## Model Requirements
+"""
+PLAN = "```yaml\nsplit: {{folds: 2, seed: 7}}\nrecommend: {{{recommend}}}\n```\n"
+
+
+def visits(n_users: int = 40, n_items: int = 20) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    rows = [
+        (f"u{user}", f"i{item}", int(rng.integers(1, 6)), 1_000_000 + 7 * user + n)
+        for user in range(n_users)
+        for n, item in enumerate(rng.choice(n_items, rng.integers(4, 10), replace=False))
+    ]
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
+
+
+class Loaded:
+    """A problem with its documents and data."""
+
+    def __init__(self, root: Path, frame: pd.DataFrame, data: str = "", recommend: str = "k: 5") -> None:
+        frame.to_csv(root / "visits.csv", index=False)
+        self.root = root
+        self.spec: Spec = parse_spec(SPEC.format(data=data), root / "spec.md")
+        self.problem: Problem = problem_for(self.spec.problem_type)
+        self.plan: Plan = parse_plan(
+            PLAN.format(recommend=recommend), root / "plan.md", self.problem.plan_keys
+        )
+        dataset = self.problem.load(self.spec, self.plan, root)
+        assert isinstance(dataset, InteractionData)
+        self.dataset = dataset
+        self.split = self.problem.split(dataset, self.spec, self.plan)
+
+    def fit(self) -> FittedRecommender:
+        model = self.problem.fit(ModelExperiment("ease", EASE, {"l2": 5.0}), self.dataset, self.split.train, None,
+                                 seed=0, threads=1)  # fmt: skip
+        assert isinstance(model, FittedRecommender)
+        return model
+
+    def decision(self) -> dict[str, Any]:
+        return self.problem.decide(pd.DataFrame(), self.dataset, self.spec, self.plan)
+
+
+def test_a_request_for_recommendations_is_told_from_a_table_with_a_target() -> None:
+    frame = visits()
+    assert Recommendation.match_data("recommend movies", frame, {})[0] > 0.9
+    assert (
+        Recommendation.match_data("predict the rating", frame.assign(churn="Yes"), {"target": "churn"})[0]
+        < 0.2
+    )
+    assert (
+        Recommendation.match_data("recommend", pd.DataFrame({"age": [1.5, 2.5], "height": [3.5, 1.0]}), {})[0]
+        == 0
+    )
+
+
+def test_the_drafted_spec_names_columns_and_a_fitting_validation() -> None:
+    drafted = Recommendation.draft_spec("recommend", {}, {"frame": visits(), "time": None})
+    assert drafted["data"]["User column"] == "user_id" and drafted["data"]["Item column"] == "item_id"
+    assert drafted["data"]["Rating column"] == "rating" and drafted["data"]["Time column"] == "timestamp"
+    # Users come one after the other, so that the latest fifth are strangers: no split by time.
+    assert drafted["data"]["Validation"] == "random 25% per user"
+    mixed = visits().assign(timestamp=np.random.default_rng(0).permutation(len(visits())))
+    assert (
+        Recommendation.draft_spec("recommend", {}, {"frame": mixed})["data"]["Validation"]
+        == "last 20% by time"
+    )
+
+
+def test_precision_is_not_demanded_where_little_is_held_out() -> None:
+    few = visits().groupby("user_id").head(3)
+    metrics = Recommendation.draft_spec("recommend", {}, {"frame": few})["problem"]["Success metrics"]
+    assert metrics.startswith("Recall@10")
+
+
+def test_repeated_pairs_are_said_and_only_the_latest_stays(tmp_path: Path) -> None:
+    frame = visits()
+    later = frame.iloc[:5].assign(rating=1, timestamp=9_999_999)
+    made = Loaded(tmp_path, pd.concat([frame, later]))
+    assert made.dataset.dropped == 5 and made.dataset.n_rows == len(frame)
+    assert any("5 rows repeat" in note for note in made.dataset.source.notes)
+    assert "SW241" in {f.code for f in made.problem.check_data(made.dataset)}
+    kept = made.dataset.frame.merge(later[["user_id", "item_id"]])
+    assert (kept["rating"] == 1).all()
+
+
+def test_ratings_written_as_text_are_read_and_a_few_strange_ones_noted(tmp_path: Path) -> None:
+    frame = visits().astype({"rating": object})
+    frame["rating"] = frame["rating"].map(lambda r: f" {r} ")
+    frame.loc[3, "rating"] = "great"
+    made = Loaded(tmp_path, frame)
+    assert made.dataset.ratings is not None and np.isnan(made.dataset.ratings[3])
+    assert np.nanmax(made.dataset.ratings) == 5
+    assert any("'great'" in note for note in made.dataset.source.notes)
+
+
+def test_ratings_that_are_words_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    frame = visits().astype({"rating": object})
+    frame["rating"] = np.where(frame.index % 2, "good", "bad")
+    with pytest.raises(DataError, match="no rating, such as 'bad'") as caught:
+        Loaded(tmp_path, frame, "- Rating column: rating\n")
+    assert "Rating column: none" in str(caught.value.hint)
+
+
+def test_rows_without_a_key_are_left_out_and_counted(tmp_path: Path) -> None:
+    frame = visits()
+    frame.loc[[1, 4], "item_id"] = None
+    made = Loaded(tmp_path, frame)
+    assert made.dataset.missing == 2 and made.dataset.n_rows == len(frame) - 2
+
+
+def test_a_column_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="'usr' is no column") as caught:
+        Loaded(tmp_path, visits(), "- User column: usr\n")
+    assert "spec.md:7" in str(caught.value.where)
+
+
+def test_data_without_two_keys_says_which_is_missing(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"amount": np.linspace(0, 1, 40), "height": np.linspace(5, 6, 40)})
+    with pytest.raises(SpecError, match="looks like the user"):
+        Loaded(tmp_path, frame)
+
+
+def test_users_with_one_event_are_served_but_not_tested(tmp_path: Path) -> None:
+    single = pd.DataFrame(
+        {"user_id": [f"s{i}" for i in range(15)], "item_id": "i3", "rating": 3, "timestamp": 5}
+    )
+    made = Loaded(tmp_path, pd.concat([visits(), single]))
+    held = set(made.dataset.frame.iloc[made.split.holdout]["user_id"])
+    assert not any(user.startswith("s") for user in held)
+    assert "SW242" in {f.code for f in made.problem.check_data(made.dataset)}
+    answer = made.problem.respond(made.fit(), pd.DataFrame({"user_id": ["s1"]}), made.decision())[0]
+    assert len(answer["prediction"]) == 5 and not answer["cold_start"] and "i3" not in answer["prediction"]
+
+
+def test_a_stranger_is_answered_with_what_is_popular_and_a_length_may_be_asked_for(tmp_path: Path) -> None:
+    made = Loaded(tmp_path, visits())
+    rows = pd.DataFrame({"user_id": ["nobody", "u1"], "k": [3, 1000]})
+    stranger, known = made.problem.respond(made.fit(), rows, made.decision())
+    assert stranger["cold_start"] and len(stranger["prediction"]) == 3 and "popular" in stranger["note"]
+    seen = made.dataset.frame.iloc[made.split.train].query("user_id == 'u1'")["item_id"]
+    assert len(known["prediction"]) == 20 - len(seen)
+
+
+def test_lists_longer_than_the_catalogue_are_measured_as_they_are(tmp_path: Path) -> None:
+    made = Loaded(tmp_path, visits(), recommend="k: 50")
+    outcome = made.problem.predict(made.fit(), made.dataset, made.split.holdout)
+    ndcg = made.problem.measure(made.problem.metrics(made.spec, made.plan)[0], outcome, {})
+    assert 0 < ndcg <= 1
+    assert {"SW244"} <= {f.code for f in made.problem.check_data(made.dataset)}
+    assert {"SW333"} <= {f.code for f in made.problem.check(outcome, {}, made.dataset)}
+
+
+def test_low_ratings_may_count_as_no_hit(tmp_path: Path) -> None:
+    made = Loaded(tmp_path, visits(), recommend="k: 5, positive_from: 4")
+    model, frame = made.fit(), made.dataset.frame
+    low = frame.iloc[made.split.train].query("rating < 4")
+    assert model.history.nnz == len(made.split.train) - len(low)
+    user = low["user_id"].iloc[0]
+    disliked = set(low[low["user_id"] == user]["item_id"])
+    answer = made.problem.respond(model, pd.DataFrame({"user_id": [user]}), made.decision())[0]
+    assert not disliked & set(answer["prediction"])
+    outcome = made.problem.predict(model, made.dataset, made.split.holdout)
+    assert outcome["n_relevant"].sum() == (frame.iloc[made.split.holdout]["rating"] >= 4).sum()
+
+
+def test_training_rows_have_nothing_left_to_find(tmp_path: Path) -> None:
+    made = Loaded(tmp_path, visits())
+    outcome = made.problem.predict(made.fit(), made.dataset, made.split.train)
+    with pytest.raises(DataError, match="no user has anything"):
+        made.problem.measure(made.problem.metrics(made.spec, made.plan)[0], outcome, {})
+
+
+def test_a_split_by_time_says_how_much_lower_it_is_and_why(tmp_path: Path) -> None:
+    frame = visits(120, 30)
+    frame["timestamp"] = 1_000_000 + np.arange(len(frame)) * 3600
+    text = SPEC.format(data="").replace("random 25% per user", "last 20% by time")
+    frame.to_csv(tmp_path / "visits.csv", index=False)
+    spec = parse_spec(text, tmp_path / "spec.md")
+    problem = problem_for(spec.problem_type)
+    plan = parse_plan(PLAN.format(recommend="k: 5"), tmp_path / "plan.md", problem.plan_keys)
+    dataset = problem.load(spec, plan, tmp_path)
+    split = problem.split(dataset, spec, plan)
+    model = problem.fit(ModelExperiment("ease", EASE), dataset, split.train, None, seed=0, threads=1)
+    outcome = problem.predict(model, dataset, split.holdout)
+    found = {f.code: f for f in problem.check(outcome, {}, dataset)}
+    assert (
+        "had no history" in found["SW334"].message
+        and "random split of the same past" in found["SW334"].message
+    )
+    assert found["SW334"].evidence["cold"] > 0.5
+    assert outcome["cold"].mean() == found["SW334"].evidence["cold"]
+
+
+def test_a_rule_and_a_class_of_the_users_count_as_models(tmp_path: Path) -> None:
+    made = Loaded(tmp_path, visits())
+
+    def newest(history: Any) -> np.ndarray:
+        return np.tile(np.arange(history.shape[1], dtype=float), (history.shape[0], 1))
+
+    experiments = made.problem.baselines(made.dataset, made.spec, made.plan, [newest, "popularity"])
+    assert [e.name for e in experiments] == ["baseline-newest", "baseline-popularity"]
+    for experiment in (*experiments, ModelExperiment("own", Own)):
+        model = made.problem.fit(experiment, made.dataset, made.split.train, None, seed=0, threads=1)
+        assert len(made.problem.predict(model, made.dataset, made.split.holdout))
+    with pytest.raises(UnknownNameError, match="no baseline strategy"):
+        made.problem.baselines(made.dataset, made.spec, made.plan, ["astrology"])
+    wrong = ModelExperiment("wrong", EASE, {"depth": 3})
+    with pytest.raises(DataError, match="does not take"):
+        made.problem.fit(wrong, made.dataset, made.split.train, None, seed=0, threads=1)
+
+
+class Own:
+    """A model of the user's: nothing but fit(history) and scores(history, users)."""
+
+    def fit(self, history: Any) -> Own:
+        self.counts = np.asarray(history.sum(axis=0)).ravel()
+        return self
+
+    def scores(self, history: Any, users: Any) -> np.ndarray:
+        return np.tile(self.counts, (history.shape[0], 1))
+
+
+def test_attributes_are_joined_by_key_and_items_get_their_titles(tmp_path: Path) -> None:
+    pd.DataFrame(
+        {"id": [f"i{i}" for i in range(19)], "title": [f"Film {i}" for i in range(19)], "year": range(19)}
+    ).to_csv(tmp_path / "items.csv", index=False)
+    made = Loaded(tmp_path, visits(), "- Item attributes: items.csv\n")
+    names = dict(zip(made.dataset.coded.items, made.dataset.titles, strict=True))
+    assert names["i3"] == "Film 3"
+    assert names["i19"] == "i19"
+    told = made.problem.reasons(made.fit(), pd.DataFrame({"user_id": ["u1"]}), pd.DataFrame(), top=3, seed=0)[
+        0
+    ]
+    assert all(r["recommendation"].startswith(("Film", "i19")) for r in told["reasons"])
+
+
+def test_attributes_of_others_are_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"id": range(900, 950), "year": range(50)}).to_csv(tmp_path / "items.csv", index=False)
+    with pytest.raises(DataError, match=r"no column of items.csv holds the keys"):
+        Loaded(tmp_path, visits(), "- Item attributes: items.csv\n")
