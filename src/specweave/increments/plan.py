@@ -212,6 +212,8 @@ def parse_duration(value: object, where: str | None = None) -> float:
     >>> parse_duration("1.5m")
     90.0
     """
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+        return float(value)
     match = _DURATION.match(str(value))
     if not match or float(match[1]) <= 0:
         raise SpecError(f"{value!r} is no duration", where=where, hint="write 90s, 5m or 1h")

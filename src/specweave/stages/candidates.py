@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from specweave.errors import DataError, StageError
+from specweave.errors import DataError, StageError, UnknownNameError, did_you_mean
 from specweave.experiments.compare import Comparison
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.store import ExperimentStore
@@ -45,7 +45,13 @@ class ExperimentResults(Sequence[ExperimentRecord]):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, str):
-            return next(r for r in self._records if index in (r.id, r.name))
+            found = next((r for r in self._records if index in (r.id, r.name)), None)
+            if found is None:
+                names = [r.name for r in self._records]
+                raise UnknownNameError(
+                    f"no experiment here is called '{index}'", hint=did_you_mean(index, names)
+                )
+            return found
         return self._records[index]
 
     def __iter__(self) -> Iterator[ExperimentRecord]:

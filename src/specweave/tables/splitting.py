@@ -154,7 +154,8 @@ def _by_group(
     n_groups = len(np.unique(keys))
     if n_groups < 4:
         raise DataError(
-            f"{n_groups} groups are too few to split by", hint="use another group column, or a random split"
+            f"{n_groups} group{'s' * (n_groups > 1)} cannot be split",
+            hint="use another group column, or a random split",
         )
     splitter = GroupShuffleSplit(1, test_size=validation.fraction, random_state=seed)
     train, holdout = next(splitter.split(np.zeros(n_rows), groups=keys))
