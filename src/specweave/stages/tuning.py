@@ -161,10 +161,13 @@ def _search(
         tell("note", f"{run.id}: goes on after {done} finished trials")
     else:
         defaults = {k: v for k, v in experiment.params.items() if k in experiment.search}
-        if defaults:
-            study.enqueue_trial(defaults, skip_if_exists=True)
+        waiting = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
+        # Not `skip_if_exists`: a first trial that was killed must be tried again.
+        if defaults and not waiting:
+            study.enqueue_trial(defaults)
 
     kept: dict[int, list[Fit]] = {}
+    failures: list[str] = []
 
     def objective(trial: Any) -> float:
         params = {k: _suggest(trial, k, space) for k, space in experiment.search.items()}
@@ -172,7 +175,12 @@ def _search(
         fits: list[Fit] = []
         kept[trial.number] = fits
         for i in range(len(workspace.split.folds)):
-            fit = fit_once((experiment.with_params(params), i), shared)
+            try:
+                fit = fit_once((experiment.with_params(params), i), shared)
+            except Exception as error:  # whatever an estimator raises costs this trial, not the search
+                failures.append(f"{type(error).__name__}: {error}")
+                tell("note", f"{run.name}: trial {trial.number + 1} failed: {failures[-1]}")
+                raise
             fits.append(fit)
             assert fit.outcome is not None  # every fold has one; only the final fit has none
             values.append(workspace.problem.measure(ref, fit.outcome, {}))
@@ -193,18 +201,17 @@ def _search(
 
     if trials > done:
         # At least one trial always runs, so that a tiny budget still gives a tuned record.
-        study.optimize(objective, n_trials=trials - done, timeout=max(seconds, 0.01), callbacks=[after])
+        study.optimize(objective, n_trials=trials - done, timeout=max(seconds, 0.01), callbacks=[after],
+                       catch=(Exception,))  # fmt: skip
     finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if not finished and failures:
+        raise StageError(
+            f"no trial could be trained: {failures[0]}", where=run.id, hint="mend its search space in plan.md"
+        )
     if not finished:
         return dict(experiment.params), 0, []
     count = len(study.get_trials(deepcopy=False, states=ended))
     return dict(study.best_params), count, kept.get(study.best_trial.number, [])
-
-
-def _threads(workspace: Workspace) -> int:
-    """Return the threads of one fit: on small tables a second thread costs more than it brings."""
-    cells = workspace.dataset.frame.size
-    return workspace.jobs if cells > 2_000_000 else 1
 
 
 def _finished(journal: Any) -> bytes:

@@ -238,6 +238,40 @@ def test_tuning_needs_a_trained_candidate(root: Path) -> None:
     assert "--task T-004" in str(caught.value.hint)
 
 
+class Picky:
+    """An estimator that takes only some of its parameters."""
+
+    def __init__(self, level: int = 0) -> None:
+        self.level = level
+
+    def fit(self, X: Any, y: Any) -> None:
+        if self.level != 1:
+            raise ValueError(f"level {self.level} is not allowed")
+        self.mean = float(np.mean(y))
+
+    def predict(self, X: Any) -> np.ndarray:
+        return np.full(len(X), self.mean)
+
+
+def tune(search: dict[str, Any]) -> Any:
+    from specweave.stages.tuning import tune_one
+
+    return tune_one(workspace(), ModelExperiment("picky", Picky, {}, search), trials=8, seconds=30)
+
+
+def test_a_trial_that_fails_costs_itself_only(root: Path) -> None:
+    record = tune({"level": [0, 1]})
+    assert record.status == "completed"
+    assert record.params["level"] == 1
+
+
+def test_a_search_space_that_never_works_says_why(root: Path) -> None:
+    with pytest.raises(StageError, match="no trial could be trained: ValueError: level 0 is not allowed"):
+        tune({"level": [0]})
+    (record,) = workspace().store.list()
+    assert record.status == "failed"
+
+
 SLOW = """
 import sys, time
 from pathlib import Path
