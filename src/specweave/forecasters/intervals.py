@@ -25,6 +25,7 @@ LEVELS = (80, 95)
 # Errors that a series' own spread must outweigh before it is believed over that of all series.
 _PRIOR = 6.0
 _MOST_SERIES = 5000
+_GROUPS = 5
 
 
 def learn_intervals(outcome: pd.DataFrame, levels: Sequence[int] = LEVELS) -> dict[str, Any]:
@@ -96,14 +97,20 @@ def half_widths(ids: Any, ahead: Any, scale: Any, learned: Mapping[str, Any]) ->
 
 def complete_folds(outcome: pd.DataFrame, learned: Mapping[str, Any]) -> pd.DataFrame:
     """Return out-of-fold rows with intervals, each fold's learned on the other folds alone."""
-    folds = sorted(outcome["fold"].unique())
-    if len(folds) < 2 or not learned:
-        return apply_intervals(outcome, learned)
-    parts = []
-    for fold in folds:
-        own = outcome["fold"] == fold
-        parts.append(apply_intervals(outcome[own], learn_intervals(outcome[~own], learned["levels"])))
-    return pd.concat(parts).loc[outcome.index]
+    if not learned:
+        return outcome
+    part = outcome["fold"].to_numpy()
+    if len(np.unique(part)) < 2:
+        # One origin: series stand for each other instead, in five groups; a single one has only itself.
+        codes = pd.factorize(outcome["unique_id"].astype(str))[0]
+        if codes.max() < _GROUPS:
+            return apply_intervals(outcome, learned)
+        part = codes % _GROUPS
+    made = []
+    for group in np.unique(part):
+        own = part == group
+        made.append(apply_intervals(outcome[own], learn_intervals(outcome[~own], learned["levels"])))
+    return pd.concat(made).loc[outcome.index]
 
 
 def _units(outcome: pd.DataFrame) -> tuple[Floats, float]:

@@ -22,6 +22,8 @@ from specweave.tables.values import to_numbers
 
 Floats = npt.NDArray[np.float64]
 
+NOWHERE = -(2**62)  # the step of a stamp that cannot be placed
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -56,11 +58,11 @@ class Layout:
     gaps: str = "interpolate"
 
     def place(self, rows: pd.DataFrame) -> tuple[Any, Any, Floats]:
-        """Return (ids, steps, known columns) of rows; the step is the lowest integer where it cannot be read."""
+        """Return (ids, steps, known columns) of rows; the step is ``NOWHERE`` where it cannot be read."""
         ids = series_ids(rows, self.columns.series)
         stamps = self.stamps.read(rows[self.columns.time])
         there = ~np.isnat(stamps) if np.asarray(stamps).dtype.kind == "M" else np.isfinite(stamps)
-        steps = np.full(len(rows), np.iinfo(np.int64).min, dtype=np.int64)
+        steps = np.full(len(rows), NOWHERE, dtype=np.int64)
         if there.any():
             good = self.frequency.on_grid(stamps[there])
             places = np.flatnonzero(there)[good]
@@ -79,7 +81,7 @@ class Layout:
         """Return the panel that rows with targets make."""
         ids, steps, known = self.place(rows)
         y = to_numbers(rows[self.columns.target])[0]
-        usable = steps > np.iinfo(np.int64).min
+        usable = steps > NOWHERE
         return make_panel(
             ids[usable], steps[usable], y[usable], known[usable], season=self.frequency.season,
             known_names=self.columns.known, gaps=self.gaps, frequency=self.frequency,

@@ -60,7 +60,8 @@ def roll_origins(
     spacing : int, optional
         Steps between origins; the horizon by default.
     season : int
-        A fold is only used where half of its series see two seasons, or at least twice the horizon.
+        Where the training rows hold two seasons, an origin is only used if they do so before it, too: models
+        that need a season would else be judged without one. The first origin is always used.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def roll_origins(
         )
     train = np.flatnonzero(steps <= cut[codes])
     pairs: list[Pair] = []
-    wanted = max(2 * horizon, min(2 * season, int(np.median(lengths)) // 2))
+    usual = int(np.median(lengths))
+    wanted = 2 * season if season > 1 and usual >= 2 * season else min(2 * horizon, usual // 2)
     for k in range(1, folds + 1):
         origin = cut - k * spacing - (horizon - spacing)
         seen = origin - starts + 1
