@@ -18,6 +18,7 @@ TABLES: dict[str, dict[str, str]] = {
     "problems": {
         "classification": "specweave.problems.classification:Classification",
         "regression": "specweave.problems.regression:Regression",
+        "lifetime_value": "specweave.problems.lifetime_value:LifetimeValue",
         "recommendation": "specweave.problems.recommendation:Recommendation",
         "forecasting": "specweave.problems.forecasting:Forecasting",
     },

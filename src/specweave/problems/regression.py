@@ -1,4 +1,4 @@
-"""Regression: how much. A number per row, with a conformal interval around it.
+"""Regression: how much. A number per row of a table, learned from the other columns.
 
 Reads: a table with a numeric target. Writes: nothing. Never: judges residuals it was fitted to.
 """
@@ -8,33 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, RegressorMixin
 
-from specweave.errors import DataError, SpecError
-from specweave.metrics.base import MetricRef, parse_metric_ref
-from specweave.problems.base import Choice, Dataset, ModelExperiment, Table
-from specweave.problems.tabular import TabularProblem, common_choices
-from specweave.records import Figure, Finding
+from specweave.problems.amounts import AmountProblem
+from specweave.problems.base import Choice
+from specweave.problems.tabular import common_choices
 
 if TYPE_CHECKING:
-    from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
-    from specweave.problems.example_rows import ExampleRow
-
-_LEVEL = 0.9
 
 
-class Regression(TabularProblem):
+class Regression(AmountProblem):
     """Regression on table rows."""
 
     name = "regression"
     types = ("Regression",)
     words = ("price", "how much", "how many", "amount", "cost", "value", "estimate", "duration", "demand", "count of",
              "revenue", "quantity", "consumption", "rent", "salary", "age of", "ltv", "number of")  # fmt: skip
-    task = "regression"
-    plan_keys = ("target_transform",)
 
     # -- planning ----------------------------------------------------------------------------------
 
@@ -92,246 +82,6 @@ class Regression(TabularProblem):
         )  # fmt: skip
         return choices
 
-    # -- data --------------------------------------------------------------------------------------
-
-    def check_target_values(self, dataset: Dataset, where: str) -> None:
-        """Refuse a target that is constant, not numeric, or infinite."""
-        target = dataset.roles["target"]
-        column = dataset.frame[target]
-        values = self.target_values(dataset)
-        bad = ~np.isfinite(values)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise DataError(
-                f"the target '{target}' is no finite number in {int(bad.sum())} row{'s' * int(bad.sum() > 1)}, "
-                f"first in data row {row + 1} ({column.iloc[row]})",
-                where=where, hint="mend or remove these rows; for labels write 'Problem type: Binary classification'",
-            )  # fmt: skip
-        if len(np.unique(values)) < 2:
-            raise DataError(
-                f"the target '{target}' holds only one value ({values[0]:g}): there is nothing to learn",
-                where=where, hint="name another target",
-            )  # fmt: skip
-
-    def target_values(self, dataset: Dataset) -> np.ndarray:
-        """Return the target as floats, shape (n_rows,)."""
-        from specweave.tables.values import to_numbers
-
-        return np.asarray(to_numbers(dataset.frame[dataset.roles["target"]])[0], dtype=float)
-
-    def encode(self, dataset: Dataset) -> np.ndarray:
-        """Return the target as floats."""
-        return self.target_values(dataset)
-
-    # -- models ------------------------------------------------------------------------------------
-
-    def baseline_table(self) -> dict[str, ModelExperiment]:
-        """Random, mean (majority, popularity), median, the best single feature."""
-        from sklearn.dummy import DummyRegressor
-
-        from specweave.tables.rules import SingleFeatureRegressor
-
-        mean = ModelExperiment("baseline-mean", DummyRegressor, {"strategy": "mean"}, note="always the mean")
-        return {
-            "random": ModelExperiment("baseline-random", RandomRegressor, note="a random training value"),
-            "mean": mean,
-            "majority": mean,
-            "popularity": mean,
-            "median": ModelExperiment(
-                "baseline-median", DummyRegressor, {"strategy": "median"}, note="always the median"
-            ),
-            "rule-based": ModelExperiment(
-                "baseline-rule", SingleFeatureRegressor, note="the best single feature"
-            ),
-        }
-
-    def rule_experiment(self, rule: Any, name: str | None = None) -> ModelExperiment:
-        """Wrap a callable over raw rows that returns one number per row."""
-        return ModelExperiment(
-            f"baseline-{name or rule.__name__}".replace("_", "-"), RuleRegressor, {"rule": rule}
-        )
-
-    def candidate_table(self, n_rows: int) -> dict[str, ModelExperiment]:
-        """Linear, random forest, LightGBM, XGBoost, neural net; CatBoost where installed."""
-        from specweave.problems import estimators
-
-        return estimators.regressors(n_rows)
-
-    def fit(
-        self,
-        experiment: ModelExperiment,
-        dataset: Dataset,
-        rows: np.ndarray,
-        features: Any,
-        *,
-        seed: int,
-        threads: int,
-    ) -> Any:
-        """Fit; a rule learns nothing."""
-        if experiment.estimator_class is RuleRegressor:
-            return RuleRegressor(**experiment.params)
-        return super().fit(experiment, dataset, rows, features, seed=seed, threads=threads)
-
-    def adapt(self, estimator: Any, dataset: Dataset, rows: np.ndarray) -> Any:
-        """Let candidates learn the target's logarithm where the plan says so."""
-        if dataset.settings.get("target_transform") != "log1p":
-            return estimator
-        from sklearn.compose import TransformedTargetRegressor
-        from sklearn.dummy import DummyRegressor
-
-        if isinstance(estimator, DummyRegressor | RandomRegressor):
-            return estimator
-        return TransformedTargetRegressor(
-            estimator, func=np.log1p, inverse_func=np.expm1, check_inverse=False
-        )
-
-    def load(self, spec: Spec, plan: Plan, root: Any) -> Dataset:
-        """Read the table; the plan's ``target_transform`` becomes a setting of the data."""
-        dataset = super().load(spec, plan, root)
-        transform = plan.config.get("target_transform")
-        if transform not in (None, "none", "log1p"):
-            raise SpecError(f"target_transform '{transform}' is not known", where=plan.at("target_transform"),
-                            hint="write log1p, or remove the line")  # fmt: skip
-        if transform == "log1p":
-            if (self.target_values(dataset) <= -1).any():
-                raise DataError(
-                    "log1p needs a target above -1", where=plan.at("target_transform"), hint="remove the line"
-                )
-            dataset.settings["target_transform"] = "log1p"
-        return dataset
-
-    def predict(self, model: Any, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
-        """Return ``row``, ``truth`` and ``prediction``."""
-        frame = dataset.frame.iloc[rows]
-        truth = self.target_values(dataset)[rows]
-        return pd.DataFrame(
-            {"row": np.asarray(rows), "truth": truth, "prediction": self.raw_output(model, frame)}
-        )
-
-    def raw_output(self, model: Any, rows: pd.DataFrame) -> np.ndarray:
-        """Return the predicted number of each row."""
-        if isinstance(model, RuleRegressor):
-            return model.predict(rows)
-        X = np.asarray(model.named_steps["features"].transform(rows), dtype=np.float64)
-        return np.asarray(model.named_steps["model"].predict(X), dtype=float).ravel()
-
-    def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
-        """Set the interval's half width: the conformal quantile of out-of-fold absolute residuals.
-
-        Source: Barber et al. 2021, "Predictive inference with the jackknife+" (CV+ in its simple form).
-        """
-        residuals = np.sort((outcome["truth"] - outcome["prediction"]).abs().to_numpy())
-        rank = min(len(residuals) - 1, int(np.ceil((len(residuals) + 1) * _LEVEL)) - 1)
-        return {"interval": {"level": _LEVEL, "half_width": float(residuals[rank])},
-                "rule": f"{_LEVEL:.0%} of validation residuals lie within this half width"}  # fmt: skip
-
-    # -- measuring ---------------------------------------------------------------------------------
-
-    def metrics(self, spec: Spec, plan: Plan) -> list[MetricRef]:
-        """Return the usual metrics of the type, the selection metric first."""
-        refs = [
-            parse_metric_ref(n)
-            for n in ("rmse", "mae", "r2", "median_ae", "mape", "smape", "max_error", "bias")
-        ]
-        chosen = plan.get("selection_metric")
-        if chosen:
-            first = parse_metric_ref(str(chosen))
-            refs = [first, *[r for r in refs if r != first]]
-        return refs
-
-    def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
-        """Return the squared error of each row."""
-        return np.asarray((outcome["truth"] - outcome["prediction"]) ** 2, dtype=float)
-
-    def breakdowns(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Table]:
-        """Return errors by band of the truth, and how often the interval held."""
-        bands = pd.qcut(outcome["truth"], 5, duplicates="drop")
-        rows = []
-        for band, part in outcome.groupby(bands, observed=True):
-            error = part["prediction"] - part["truth"]
-            rows.append((f"{band.left:.4g} to {band.right:.4g}", len(part), float(error.abs().mean()),
-                         float(np.sqrt((error**2).mean())), float(error.mean())))  # fmt: skip
-        half = decision.get("interval", {}).get("half_width", 0.0)
-        held = float((outcome["truth"] - outcome["prediction"]).abs().le(half).mean())
-        level = decision.get("interval", {}).get("level", _LEVEL)
-        return [
-            Table("By band of the target", ("band", "rows", "MAE", "RMSE", "bias"), tuple(rows),
-                  "Bias is prediction minus truth."),
-            Table("Prediction interval", ("nominal level", "half width", "held on the holdout"), ((level, half, held),)),
-        ]  # fmt: skip
-
-    def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
-        """Say so where the interval does not hold what it promises."""
-        interval = decision.get("interval") or {}
-        if not interval:
-            return []
-        held = float((outcome["truth"] - outcome["prediction"]).abs().le(interval["half_width"]).mean())
-        n = len(outcome)
-        short = interval["level"] - held
-        if short < 2.6 * np.sqrt(interval["level"] * (1 - interval["level"]) / n):
-            return []
-        return [
-            Finding(
-                code="SW311", severity="warning", where="reports/evaluation.json",
-                message=f"the {interval['level']:.0%} interval held {held:.0%} of the holdout",
-                evidence={"level": interval["level"], "held": held, "rows": n},
-                advice="the holdout differs from the training rows; look at the drift table and at the split",
-            )
-        ]  # fmt: skip
-
-    def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
-        """Return predicted against actual, residuals and their distribution."""
-        from specweave.problems import pictures
-
-        return pictures.regression_figures(outcome, decision)
-
-    def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
-        """Pick rows as :func:`specweave.problems.example_rows.regression_examples` does."""
-        from specweave.problems.example_rows import regression_examples
-
-        return regression_examples(outcome, decision, limit)
-
-    # -- serving -----------------------------------------------------------------------------------
-
-    def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Answer with the number and its interval."""
-        return self.answers(pd.DataFrame({"prediction": self.raw_output(model, rows)}), decision)
-
-    def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return the answers that belong to predicted numbers."""
-        half = (decision.get("interval") or {}).get("half_width")
-        level = (decision.get("interval") or {}).get("level")
-        answers: list[dict[str, Any]] = []
-        for value in outcome["prediction"].to_numpy(dtype=float):
-            answer: dict[str, Any] = {"prediction": float(value)}
-            if half is not None:
-                answer["interval"] = {"low": float(value - half), "high": float(value + half), "level": level}
-            answers.append(answer)
-        return answers
-
-    def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:
-        """Compare the mean absolute error."""
-        error = (outcome["truth"] - outcome["prediction"]).abs()
-        return {"metric": "mean absolute error", "kind": "mean", "baseline": float(error.mean()),
-                "std": float(error.std()), "unit": "row", "higher_is_better": False}  # fmt: skip
-
-
-class RuleRegressor:
-    """A person's rule as a model: ``rule(raw_rows)`` returns one number per row."""
-
-    def __init__(self, rule: Any) -> None:
-        self.rule = rule
-
-    def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return shape (n_rows,)."""
-        answer = np.asarray(self.rule(rows), dtype=float)
-        if answer.shape != (len(rows),):
-            raise DataError(
-                f"the rule '{self.rule.__name__}' returned shape {answer.shape} for {len(rows)} rows",
-                hint="return one number per row",
-            )
-        return answer
-
 
 def _selection(spec: Spec) -> tuple[str, str]:
     for criterion in spec.criteria:
@@ -346,21 +96,3 @@ def _selection(spec: Spec) -> tuple[str, str]:
             name = criterion.metric.name
             return name, f"spec.md asks for {criterion.metric.label}"
     return "rmse", "large errors weigh most; it orders models as R² does"
-
-
-class RandomRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Answer with a random value of the training target: the chance level of regression."""
-
-    def __init__(self, random_state: int | None = None) -> None:
-        self.random_state = random_state
-
-    def fit(self, X: Any, y: Any) -> RandomRegressor:
-        """Remember the training target."""
-        self.values_ = np.asarray(y, dtype=float)
-        self.n_features_in_ = np.asarray(X).shape[1]
-        return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return shape (n_samples,); the same rows always get the same draw."""
-        rng = np.random.default_rng(self.random_state)
-        return rng.choice(self.values_, size=len(np.asarray(X)))

@@ -1,0 +1,133 @@
+"""The promises of a problem type, kept by customer lifetime value on a small shop's transactions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specweave.errors import SpecError
+from specweave.increments.plan import parse_plan
+from specweave.increments.spec import parse_spec
+from specweave.lifetimes.customers import SPEND
+from specweave.problems.base import problem_for
+from specweave.problems.contract import ProblemContract
+from specweave.problems.lifetime_value import WINDOW, LifetimeValue
+
+SPEC = """---
+id: 0001-ltv
+---
+## Request
+> predict customer lifetime value
+## ML Problem Definition
+- Problem type: Customer lifetime value
+- Success metrics: R² > 0.1
+## Data Requirements
+- Training data: shop.csv
+- Target: spend
+- Customer column: customer_id
+- Time column: date
+- Amount column: amount
+- Calibration: until 2024-06-30
+- Horizon: 26 weeks
+## Model Requirements
+"""
+
+
+def shop(customers: int = 120) -> pd.DataFrame:
+    """Return a year of purchases: some customers come often, some once, a few return what they bought."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for number in range(customers):
+        first, rate, usual = rng.integers(0, 150), rng.gamma(0.8, 0.02), rng.lognormal(3, 0.4)
+        days = [first, *(d for d in range(first + 1, 366) if rng.random() < rate)]
+        rows += [(f"c{number:03d}", d, round(float(usual * rng.lognormal(0, 0.3)), 2)) for d in days]
+    rows += [("c000", 170, -15.0), ("c001", 171, 0.0)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "day", "amount"])
+    frame["date"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.pop("day"), unit="D")).dt.strftime(
+        "%Y-%m-%d"
+    )
+    return frame
+
+
+class TestLifetimeValueByCustomer(ProblemContract):
+    spec_text = SPEC
+    plan_text = "```yaml\nsplit: {folds: 3, seed: 7}\n```\n"
+    candidate = "bg-nbd"
+
+    @staticmethod
+    def write_data(root: Path) -> None:
+        shop().to_csv(root / "shop.csv", index=False)
+
+    def test_no_customer_is_on_both_sides(self) -> None:
+        """With one window, customers are held out, in folds as in the holdout."""
+        keys, split = self.made.dataset.frame["customer"].to_numpy(), self.made.split
+        assert not set(keys[split.train]) & set(keys[split.holdout])
+        assert all(not set(keys[fit]) & set(keys[valid]) for fit, valid in split.folds)
+
+    def test_doubts_about_refunds_and_zeros_are_told_and_cohorts_shown(self) -> None:
+        """Nothing odd in the transactions passes in silence."""
+        made = self.made
+        assert {"SW231", "SW232"} <= {f.code for f in made.problem.check_data(made.dataset)}
+        tables = made.problem.data_tables(made.dataset, made.split)
+        assert [t.title.partition(":")[0] for t in tables] == ["Cohorts", "Cohorts"]
+        assert all(len(row) == len(t.columns) for t in tables for row in t.rows)
+        assert len(made.problem.data_figures(made.dataset)) == 2
+
+    def test_newer_transactions_are_answered_as_of_their_last_day(self) -> None:
+        """A raw history becomes one row per customer, ready to be answered."""
+        made = self.made
+        model, rows = made.problem.continue_from(made.model, shop(), None)
+        answers = made.problem.respond(model, rows, {})
+        assert len(answers) == shop()["customer_id"].nunique()
+        assert set(made.problem.request_columns(made.dataset)) <= set(rows.columns)
+
+
+class TestLifetimeValueByTime(ProblemContract):
+    spec_text = SPEC.replace("until 2024-06-30", "until 2024-10-31").replace("26 weeks", "8 weeks")
+    plan_text = "```yaml\nsplit: {folds: 3, seed: 7}\n```\n"
+    candidate = "lifetime-blend"
+
+    @staticmethod
+    def write_data(root: Path) -> None:
+        shop().to_csv(root / "shop.csv", index=False)
+
+    def test_the_last_window_is_held_out_and_earlier_outcomes_end_before_it(self) -> None:
+        """Where earlier windows fit, nothing is learned from the period that is judged."""
+        made = self.made
+        until = pd.to_datetime(made.dataset.frame[WINDOW])
+        train, holdout = until.iloc[made.split.train], until.iloc[made.split.holdout]
+        assert holdout.nunique() == 1 and train.nunique() >= 2
+        assert train.max() + pd.Timedelta(weeks=8) <= holdout.min()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("until 2024-06-30", "until 2026-01-01", "the calibration period ends on 2026-01-01"),
+        ("until 2024-06-30", "the first half", "is no calibration period"),
+        ("26 weeks", "40 weeks", "are not in the data"),
+        ("26 weeks", "long", "is no horizon"),
+        ("Target: spend", "Target: churn", "nothing that can be predicted"),
+        ("Amount column: amount", "Amount column: amuont", "no column of the data"),
+    ],
+)
+def test_a_bullet_that_does_not_fit_the_data_is_named(tmp_path: Path, old: str, new: str, where: str) -> None:
+    shop(60).to_csv(tmp_path / "shop.csv", index=False)
+    spec = parse_spec(SPEC.replace(old, new), tmp_path / "0001-ltv" / "spec.md")
+    plan = parse_plan("```yaml\nsplit: {folds: 3}\n```\n", tmp_path / "0001-ltv" / "plan.md")
+    with pytest.raises(SpecError, match=re.escape(where)) as caught:
+        problem_for(spec.problem_type).load(spec, plan, tmp_path)
+    assert caught.value.where and caught.value.hint
+
+
+def test_a_request_for_lifetime_value_over_transactions_is_recognised() -> None:
+    frame = shop(60)
+    score, reason = LifetimeValue.match_data("predict customer lifetime value", frame, {"target": None})
+    assert score == 1.0 and "customer_id" in reason
+    assert LifetimeValue.match_data("forecast sales", frame, {})[0] == 0
+    assert LifetimeValue.match_data("predict ltv", frame.drop_duplicates("customer_id"), {})[0] == 0
+    assert SPEND == "future_spend"

@@ -1,0 +1,61 @@
+"""BG/NBD and Gamma-Gamma against the numbers that their authors published for the CDNOW sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specweave.lifetimes.bgnbd import fit_bgnbd, fit_gamma_gamma
+from specweave.lifetimes.customers import make_customers
+from specweave.lifetimes.transactions import find_columns, parse_transactions
+
+CDNOW = Path(__file__).resolve().parents[2] / "examples" / "ltv" / "cdnow-sample.csv"
+
+
+@pytest.fixture(scope="module")
+def customers() -> pd.DataFrame:
+    frame = pd.read_csv(CDNOW)
+    columns = find_columns(frame)
+    assert columns is not None
+    return make_customers(parse_transactions(frame, columns), pd.Timestamp("1997-09-30"))
+
+
+def test_bgnbd_gives_the_published_parameters(customers: pd.DataFrame) -> None:
+    # Fader, Hardie & Lee 2005, table 2.
+    model = fit_bgnbd(customers["frequency"], customers["recency_weeks"], customers["age_weeks"])
+    assert len(customers) == 2357
+    assert (model.r, model.alpha, model.a, model.b) == pytest.approx((0.243, 4.414, 0.793, 2.426), abs=6e-4)
+    assert model.log_likelihood == pytest.approx(-9582.4, abs=0.05)
+    # The worked example of their Excel note: x = 2, t_x = 30.43, T = 38.86 over 39 weeks.
+    assert model.expected_purchases(39, [2], [30.43], [38.86])[0] == pytest.approx(1.226, abs=5e-4)
+    alive = model.chance_alive([0, 2], [0, 30.43], [38.86, 38.86])
+    assert alive[0] == 1 and 0 < alive[1] < 1
+
+
+def test_gamma_gamma_gives_the_published_parameters(customers: pd.DataFrame) -> None:
+    # Fader & Hardie 2013: p = 6.25, q = 3.74, gamma = 15.44 on the 946 customers who came back.
+    model = fit_gamma_gamma(customers["frequency"], customers["mean_repeat_spend"])
+    assert (customers["frequency"] > 0).sum() == 946
+    assert (model.p, model.q, model.gamma) == pytest.approx((6.25, 3.74, 15.44), abs=0.01)
+    spend = model.expected_spend([0, 100], [0.0, 50.0])
+    assert spend[0] == pytest.approx(model.p * model.gamma / (model.q - 1))
+    assert spend[1] == pytest.approx(50, rel=0.02)
+
+
+def test_expected_purchases_agree_with_a_simulation_of_the_story() -> None:
+    rng = np.random.default_rng(0)
+    model = fit_bgnbd([0, 1, 3, 0, 2] * 40, [0, 5, 20, 0, 9] * 40, [30.0, 30, 30, 20, 10] * 40)
+    n = 200_000
+    rate, drop = rng.gamma(model.r, 1 / model.alpha, n), rng.beta(model.a, model.b, n)
+    bought, clock = np.zeros(n), np.zeros(n)
+    alive = np.ones(n, dtype=bool)
+    while alive.any():
+        clock[alive] += rng.exponential(1 / rate[alive])
+        alive &= clock < 20
+        bought[alive] += 1
+        alive &= rng.random(n) >= drop
+    # At age 0 nothing is known of a customer: the expectation over all of them.
+    assert model.expected_purchases(20, [0], [0], [0])[0] == pytest.approx(bought.mean(), rel=0.03)
