@@ -50,14 +50,14 @@ def render_report(record: Mapping[str, Any], alts: Mapping[str, str]) -> str:
         _intro(record),
         "## What matters",
         _picture("importance", alts),
-        _importance_table(record["importance"]),
+        _importance_table(record["importance"], _of(record)),
         _picture("summary", alts),
-        "Each dot is one holdout row. To the right the column raised the output, to the left it lowered it.",
+        f"Each dot is one holdout row. To the right the {_of(record)} raised the output, to the left it lowered it.",
         _picture("dependence", alts),
         "## Examples",
         *[_example(number, one, record, alts) for number, one in enumerate(record["examples"], 1)],
         "## Doubts",
-        _findings(record["findings"]),
+        _findings(record["findings"], _of(record)),
         "## How to read this",
         _method(record),
     ]
@@ -66,7 +66,13 @@ def render_report(record: Mapping[str, Any], alts: Mapping[str, str]) -> str:
 
 def _intro(record: Mapping[str, Any]) -> str:
     strongest = [e["feature"] for e in record["importance"][:3] if e["share"] > 0]
-    named = ", ".join(f"**{name}**" for name in strongest) or "no column"
+    named = ", ".join(f"**{name}**" for name in strongest) or f"no {_of(record)}"
+    if _of(record) != "column":
+        return (
+            f"The model ({record['algorithm']}) goes mostly by {named}. Contributions are {record['method']}, in "
+            f"{unit_words(record['unit'])}, of what is answered first, over {record['n_rows']} of "
+            f"{record['n_holdout']} holdout rows."
+        )
     return (
         f"The model ({record['algorithm']}) goes mostly by {named}. Contributions are "
         f"{record['method']} values in {unit_words(record['unit'])}, measured on {record['n_rows']} of "
@@ -74,7 +80,14 @@ def _intro(record: Mapping[str, Any]) -> str:
     )
 
 
-def _importance_table(importance: Sequence[Mapping[str, Any]]) -> str:
+def _of(record: Mapping[str, Any]) -> str:
+    """Return what contributes: columns, or something else of the problem type's."""
+    return str(record.get("of", "column"))
+
+
+def _importance_table(importance: Sequence[Mapping[str, Any]], of: str = "column") -> str:
+    if of != "column":
+        return _plain_table(importance, of)
     lines = [
         "| # | Column | Mean abs. SHAP | Share | Loss rises when shuffled | Which way |",
         "|--:|--------|---------------:|------:|-------------------------:|-----------|",
@@ -89,6 +102,20 @@ def _importance_table(importance: Sequence[Mapping[str, Any]]) -> str:
         )
     if len(importance) > _MOST_COLUMNS:
         lines.append(f"\n{len(importance) - _MOST_COLUMNS} weaker columns are in `explanation.json`.")
+    return "\n".join(lines)
+
+
+def _plain_table(importance: Sequence[Mapping[str, Any]], of: str) -> str:
+    lines = [
+        f"| # | {of.capitalize()} | Mean abs. contribution | Share |",
+        "|--:|--------|---------------:|------:|",
+    ]
+    lines += [
+        f"| {e['rank']} | {_cell(e['feature'])} | {e['mean_abs_shap']:.4g} | {e['share']:.1%} |"
+        for e in importance[:_MOST_COLUMNS]
+    ]
+    if len(importance) > _MOST_COLUMNS:
+        lines.append(f"\n{len(importance) - _MOST_COLUMNS} weaker ones are in `explanation.json`.")
     return "\n".join(lines)
 
 
@@ -109,8 +136,10 @@ def _example(
     return "\n\n".join(line for line in lines if line)
 
 
-def _findings(findings: Sequence[Mapping[str, Any]]) -> str:
+def _findings(findings: Sequence[Mapping[str, Any]], of: str = "column") -> str:
     if not findings:
+        if of != "column":
+            return "None were looked for: what is checked of columns does not apply here."
         return "None: no column dominates, and SHAP and LIME agree on the examples."
     return "\n".join(
         f"- **{f['code']}** ({f['severity']}) {f['message']}. {_sentence(f['advice'])}" for f in findings
@@ -118,6 +147,13 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _method(record: Mapping[str, Any]) -> str:
+    if _of(record) != "column":
+        return (
+            f"- A contribution says how much one {_of(record)} adds to the score of what is answered first; what is "
+            "left of the score is the base. It explains the model, not the world.\n"
+            f"- Share is of all contributions' sizes: it says which {_of(record)} moves answers most often, not that "
+            "it is a cause."
+        )
     lines = [
         "- A SHAP value says how far one column moved one answer from the usual output; base value and all "
         "contributions add up to the output exactly. It explains the model, not the world: a strong "

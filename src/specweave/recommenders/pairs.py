@@ -21,8 +21,8 @@ from specweave.recommenders.model import best_of
 
 # What every pair has, whatever the data; names as feature definitions and reports show them.
 SCORES = ("blend score", "blend rank", "item-to-item score", "factor score", "neighbour score")
-USER_SIDE = ("user: interactions", "user: mean popularity")
-ITEM_SIDE = ("item: users", "item: recent share", "item: mean weight")
+USER_SIDE = ("user interactions", "user mean popularity")
+ITEM_SIDE = ("item users", "item recent share", "item mean weight")
 AFFINITY = "attribute affinity"
 LAST = "likeness to last item"
 
@@ -49,9 +49,9 @@ class PairMaker:
         n_items = history.shape[1]
         sums = np.bincount(history.indices, weights=history.data, minlength=n_items)
         self.item_columns_: dict[str, np.ndarray] = {
-            "item: users": np.log1p(counts),
-            "item: mean weight": np.where(counts > 0, sums / np.maximum(counts, 1), 1.0),
-            "item: recent share": _recent_share(context, n_items),
+            "item users": np.log1p(counts),
+            "item mean weight": np.where(counts > 0, sums / np.maximum(counts, 1), 1.0),
+            "item recent share": _recent_share(context, n_items),
         }
         self.popularity_ = np.log1p(counts)
         self.user_table_, self.item_table_ = context.user_table, context.item_table
@@ -98,8 +98,8 @@ class PairMaker:
         lengths = np.diff(history.indptr).astype(float)
         popular = np.asarray(emphasised(history, 0.0) @ self.popularity_) / np.maximum(lengths, 1)
         columns: dict[str, Any] = {name: first[name].ravel().astype(np.float64) for name in SCORES}
-        columns["user: interactions"] = np.repeat(np.log1p(lengths), width)
-        columns["user: mean popularity"] = np.repeat(popular, width)
+        columns["user interactions"] = np.repeat(np.log1p(lengths), width)
+        columns["user mean popularity"] = np.repeat(popular, width)
         for name, values in self.item_columns_.items():
             columns[name] = values[flat]
         if self.profile_ is not None:
@@ -107,8 +107,8 @@ class PairMaker:
         if self.last_ is not None:
             columns[LAST] = self._likeness_to_last(users, items)
         for table, codes, prefix in (
-            (self.user_table_, np.repeat(users, width), "user: "),
-            (self.item_table_, flat, "item: "),
+            (self.user_table_, np.repeat(users, width), "user "),
+            (self.item_table_, flat, "item "),
         ):
             if table is not None:
                 part = table.take(np.maximum(codes, 0)).reset_index(drop=True)
