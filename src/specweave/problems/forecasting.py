@@ -172,13 +172,13 @@ class Forecasting(Problem):
         horizon = _horizon(spec) if spec.find("Horizon") else 12
         folds = int(
             np.clip(
-                (length - horizon - 2 * season) // max(horizon, 1), 1, 6 if n < 5 else 4 if n < 100 else 3
+                (length - horizon - 2 * season) // max(horizon, 1), 2, 6 if n < 5 else 4 if n < 100 else 3
             )
         )
         metric, why = self._selection(spec, table)
         listed, reason = self._plan_candidates(n)
         return [
-            Choice("split.folds", folds, f"{folds} rolling origin{'s' if folds > 1 else ''}, {horizon} steps apart, with two seasons before each where there are"),
+            Choice("split.folds", folds, f"up to {folds} rolling origins, {horizon} steps apart, with two seasons before each where there are"),
             Choice("split.seed", 42, "fixed, so that a second run samples alike"),
             Choice("gaps", "interpolate", "steps without a value; write zero where no row means none"),
             Choice("selection_metric", metric, why),
