@@ -303,7 +303,7 @@ def surety_to_ask(
     """Return the surety to ask of a threshold so that the *chosen* one keeps its promise, or None if none does.
 
     The best of many thresholds looks better than it is, and a batch is a small sample. So the choice is
-    rehearsed at rising levels until `confidence` of the rehearsals keep the precision on the rest.
+    rehearsed at rising levels until enough of the rehearsals keep the precision on the rest.
     """
     sureties = [r.points.surety(precision) for r in rehearsals]
     for level in (confidence, *(1 - (1 - confidence) * step for step in _STEPS)):
@@ -318,7 +318,8 @@ def surety_to_ask(
             kept += alarms == 0 or (
                 hits > precision * alarms if strict else hits >= precision * alarms - 1e-9
             )
-        if alarmed >= len(rehearsals) / 2 and kept >= confidence * alarmed:
+        # Half the failures allowed are left to what no rehearsal shows: the model is fitted again on more rows.
+        if alarmed >= len(rehearsals) / 2 and kept >= (1 + confidence) / 2 * alarmed:
             return float(level)
     return None
 

@@ -1,0 +1,69 @@
+"""Fraud and lifetime value from the request to the evaluation, on small cuts of the bundled files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from specweave import evaluate_models, run_experiments
+from specweave.increments.project import Increment, Project
+from specweave.pipeline.planning import Request, plan_increment
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def keep_candidates(increment: Increment, *names: str) -> None:
+    """Leave only some candidates in the plan: tests must be quick."""
+    text = increment.plan_path.read_text()
+    block = re.search(r"^candidates:\n(?:  .*\n|    .*\n)+", text, re.M)
+    assert block and all(f"name: {name}" in block[0] for name in names)
+    text = text.replace(block[0], "candidates:\n" + "".join(f"  - name: {n}\n" for n in names))
+    increment.plan_path.write_text(text.replace("folds: 5", "folds: 2"))
+
+
+def test_fraud_promises_a_precision_counts_alarms_and_learns_from_the_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPECWEAVE_PROJECT", str(tmp_path))
+    monkeypatch.setenv("SPECWEAVE_JOBS", "1")
+    pd.read_csv(EXAMPLES / "fraud" / "transactions.csv").iloc[::3].to_csv(tmp_path / "rows.csv", index=False)
+    asked = Request(
+        "build a fraud detection model", str(tmp_path / "rows.csv"), "is_fraud", metrics=("Precision > 0.6",)
+    )
+    increment = plan_increment(Project(tmp_path), asked)
+    plan, spec = increment.plan_path.read_text(), increment.spec_path.read_text()
+    assert "selection_metric: average_precision" in plan and "confidence: 0.9" in plan
+    assert "lightgbm-weighted" in plan and "lightgbm-undersampled" in plan
+    assert "last 20% by time" in spec
+    keep_candidates(increment, "linear", "lightgbm-undersampled")
+    run_experiments()
+    record = evaluate_models(n_resamples=20, calls=5)
+    values = {m["name"]: float(m["value"]) for m in record["metrics"]}
+    promise = record["decision"]["promise"]
+    assert 0 <= promise["promised"] <= 0.6 and promise["low"] <= promise["observed"] <= promise["high"]
+    assert values["average_precision"] > 0.1
+    table = next(t for t in record["tables"] if t["title"] == "Alarms and their promise")
+    alarms = next(r for r in table["rows"] if r[0] == "alarms per thousand rows")
+    assert alarms[2] == pytest.approx(values["alarms_per_thousand"])
+
+
+def test_lifetime_value_comes_from_raw_transactions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPECWEAVE_PROJECT", str(tmp_path))
+    monkeypatch.setenv("SPECWEAVE_JOBS", "1")
+    rows = pd.read_csv(EXAMPLES / "ltv" / "cdnow-sample.csv")
+    rows[rows["sample_id"] % 3 == 0].to_csv(tmp_path / "rows.csv", index=False)
+    increment = plan_increment(
+        Project(tmp_path), Request("predict customer lifetime value", str(tmp_path / "rows.csv"))
+    )
+    spec = increment.spec_path.read_text()
+    for bullet in ("Problem type: Customer lifetime value", "Customer column: master_id", "Time column: date",
+                   "Amount column: dollar_value", "Target: spend", "Horizon: 38 weeks"):  # fmt: skip
+        assert f"- {bullet}" in spec
+    keep_candidates(increment, "linear", "bg-nbd", "lifetime-blend")
+    run_experiments()
+    record = evaluate_models(n_resamples=20, calls=5)
+    values = {m["name"]: float(m["value"]) for m in record["metrics"]}
+    assert values["r2"] > 0 and values["rmse"] > values["mae"] > 0
