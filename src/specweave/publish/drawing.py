@@ -51,6 +51,7 @@ def drawing_style() -> Iterator[None]:
         "savefig.facecolor": "white",
         "path.simplify": True,
         "svg.hashsalt": "specweave",
+        "text.parse_math": False,  # a $ in a column's name is a $
     }
     with matplotlib.rc_context(style):
         yield

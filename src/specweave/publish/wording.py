@@ -27,7 +27,7 @@ def amount_text(value: Any, *, short: bool = False) -> str:
     if not math.isfinite(number):
         return str(number)
     size = abs(number)
-    if short and size >= 1:
+    if short and 1 <= size < 1e15:
         # No comma below 10,000: it may be a year.
         unit, letter = next(((u, x) for u, x in _UNITS if size >= max(u, 1e4)), (1.0, ""))
         return f"{number / unit:.4g}{letter}"
@@ -48,7 +48,7 @@ def share_text(share: float) -> str:
 
 
 def short_text(text: object, longest: int = 24) -> str:
-    """Return a text for a picture: on one line, cut to `longest` characters, never read as a formula.
+    """Return a text for a picture: on one line, cut to `longest` characters.
 
     Examples
     --------
@@ -56,8 +56,7 @@ def short_text(text: object, longest: int = 24) -> str:
     'a very long…'
     """
     line = " ".join(str(text).split())
-    line = line if len(line) <= longest else line[: longest - 1] + "…"
-    return line.replace("$", "\\$")
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def code_text(name: object) -> str:

@@ -148,4 +148,4 @@ def test_numbers_shares_and_names_read_as_people_write_them() -> None:
     assert [amount_text(v, short=True) for v in (1950.0, 12000.0, 2.5e6)] == ["1950", "12k", "2.5M"]
     assert [share_text(s) for s in (0.0, 0.0004, 0.265, 1.0)] == ["0 %", "<0.1 %", "26.5 %", "100 %"]
     assert code_text("a|b") == "`a|b`" and code_text("b`c") == "`` b`c ``"
-    assert short_text("cost in $ and more", 9) == "cost in …" and short_text("$") == "\\$"
+    assert short_text("cost in $ and more", 9) == "cost in …"
