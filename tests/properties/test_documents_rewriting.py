@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specweave.errors import SpecError
 from specweave.files.documents import Document
 
+# A busy machine is slow; that is no property of a document.
+calm = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WORDS = st.text(
     alphabet=st.characters(blacklist_characters="\r\n", blacklist_categories=("Cs",)), max_size=30
 )
@@ -34,6 +36,7 @@ def documents(draw: st.DrawFn) -> str:
     return text if draw(st.booleans()) else text.rstrip("\r\n")
 
 
+@calm
 @given(documents())
 def test_reading_keeps_every_byte(text: str) -> None:
     document = Document(text)
@@ -51,6 +54,7 @@ def readable(text: str) -> Document | None:
     return document
 
 
+@calm
 @given(documents(), st.data())
 def test_ticking_changes_one_character_of_one_line(text: str, data: st.DataObject) -> None:
     document = readable(text)
@@ -66,6 +70,7 @@ def test_ticking_changes_one_character_of_one_line(text: str, data: st.DataObjec
     assert document.with_tick(box.line, box.ticked).text == text
 
 
+@calm
 @given(documents(), st.text(alphabet="ab|\n -x", max_size=40))
 def test_a_managed_block_is_replaced_and_nothing_else(text: str, body: str) -> None:
     document = readable(text)
@@ -89,6 +94,7 @@ def test_a_managed_block_is_replaced_and_nothing_else(text: str, body: str) -> N
     assert second.with_managed_block("results", body).text == second.text
 
 
+@calm
 @given(documents(), st.sampled_from(["status", "title"]), st.sampled_from(["done", "active", '"0042"']))
 def test_a_front_value_is_set_and_nothing_else(text: str, key: str, value: str) -> None:
     head = "---\nid: 1\nstatus: planned\n---\n"
@@ -100,8 +106,8 @@ def test_a_front_value_is_set_and_nothing_else(text: str, key: str, value: str) 
     assert changed.with_front_value(key, value).text == changed.text
 
 
+@calm
 @given(documents(), documents(), st.text(alphabet="abc: \n", max_size=30).map(lambda t: t + "\n"))
-@settings(max_examples=60)
 def test_the_inside_of_a_fence_is_replaced_and_nothing_else(before: str, after: str, body: str) -> None:
     text = f"{before}\n\n```yaml\nold: 1\n```\n{after}"
     document = Document(text)
@@ -118,6 +124,7 @@ def test_the_inside_of_a_fence_is_replaced_and_nothing_else(before: str, after: 
     assert changed.text[len(head) : len(changed.text) - len(tail)].replace("\r\n", "\n") == body
 
 
+@calm
 @given(documents())
 def test_bullets_headings_and_boxes_are_lines_of_the_text(text: str) -> None:
     document = readable(text)

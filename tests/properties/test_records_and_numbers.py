@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specweave.errors import SpecError
@@ -21,6 +21,8 @@ from specweave.files.yamlio import parse_yaml, render_yaml
 from specweave.increments.criteria import Criterion, parse_criteria, parse_criterion, split_parts
 from specweave.metrics.base import find_metric, metric_table
 
+# A busy machine is slow; that is no property of a record.
+calm = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = sorted(n for n, m in metric_table().items() if "@" not in n)
 
 
@@ -41,8 +43,8 @@ def criteria(draw: st.DrawFn) -> str:
     return text
 
 
+@calm
 @given(st.lists(criteria(), min_size=1, max_size=4))
-@settings(max_examples=80, deadline=None)
 def test_criteria_read_alike_alone_and_in_a_row(texts: list[str]) -> None:
     alone = [parse_criterion(text) for text in texts]
     assert parse_criteria(", ".join(texts)) == alone
@@ -51,8 +53,8 @@ def test_criteria_read_alike_alone_and_in_a_row(texts: list[str]) -> None:
     assert [parse_criterion(c.text) for c in alone] == alone
 
 
+@calm
 @given(st.text(max_size=60))
-@settings(max_examples=200, deadline=None)
 def test_any_text_is_a_criterion_or_a_clear_error(text: str) -> None:
     error: SpecError | None = None
     found: list[Criterion] = []
@@ -82,6 +84,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+@calm
 @given(PLAIN)
 def test_json_comes_back_and_is_legal_and_stable(value: Any) -> None:
     text = render_json(value)
@@ -92,8 +95,8 @@ def test_json_comes_back_and_is_legal_and_stable(value: Any) -> None:
     assert digest(value) == digest(back)
 
 
+@calm
 @given(st.dictionaries(st.text("abc_", min_size=1, max_size=6), PLAIN, max_size=5))
-@settings(max_examples=60, deadline=None)
 def test_yaml_comes_back(value: dict[str, Any]) -> None:
     printable = re.compile(r"[^\x20-\x7e\xa1-\u02ff]")
 

@@ -106,6 +106,9 @@ def infer_problem(
             score += 0.1 * cls.match_request(request)
         scored.append((score, reason, cls))
     best = max(scored, key=lambda s: s[0])
+    if best[0] < 0.5 and frame is not None and not best[2].match_request(request):
+        # The data hints at a type, no more, and nobody asked for it: go by the words alone.
+        best = max(scored, key=lambda s: s[2].match_request(request))
     return best[2], best[1]
 
 

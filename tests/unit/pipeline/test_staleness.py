@@ -70,7 +70,7 @@ def test_a_changed_script_stales_its_task_and_what_reads_its_outputs(
     [
         ("- Target: churn", "- Target: city", ALL),
         ("- Validation: stratified 20% holdout", "- Validation: stratified 30% holdout", ALL),
-        ("- Positive class: Yes", "- Positive class: No", AFTER[6]),
+        ("- Positive class: Yes", "- Positive class: No", ALL),
         ("- Explainability: Must explain top-3", "- Explainability: Must explain top-5", ["T-007", "T-008"]),
     ],
 )
