@@ -415,10 +415,22 @@ class Classification(TabularProblem):
         return pictures.classification_figures(outcome, decision)
 
     def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
-        """Pick rows as :func:`specweave.problems.example_rows.classification_examples` does."""
-        from specweave.problems.example_rows import classification_examples
+        """Pick the rows that tell most; where alarms carry a promise, the two of highest risk before them."""
+        from specweave.problems.example_rows import ExampleRow, classification_examples
 
-        return classification_examples(outcome, decision, limit)
+        found = classification_examples(outcome, decision, limit)
+        if not decision.get("promise"):
+            return found
+        positive, truth = decision["positive"], outcome["truth"].astype(str).to_numpy()
+        score = outcome[f"p:{positive}"].to_numpy()
+        riskiest = [
+            ExampleRow(
+                int(i), "highest risk", f"probability of '{positive}' {score[i]:.2f}, in truth '{truth[i]}'"
+            )
+            for i in np.argsort(-score, kind="stable")[: min(2, limit)]
+        ]
+        seen = {e.position for e in riskiest}
+        return [*riskiest, *(e for e in found if e.position not in seen)][:limit]
 
     # -- serving -----------------------------------------------------------------------------------
 

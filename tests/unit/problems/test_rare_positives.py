@@ -81,6 +81,8 @@ def test_where_nothing_can_promise_it_the_precision_that_can_be_promised_is_name
     decision = {"labels": ["0", "1"], "positive": "1", "threshold": chosen.threshold, "rule": chosen.rule,
                 "promise": chosen.promise}  # fmt: skip
     assert [f.code for f in check_promise(frame, decision)] == ["SW312"]
+    picked = Classification().examples(frame, decision, 5)
+    assert [e.why for e in picked[:2]] == ["highest risk"] * 2 and picked[0].position == score.argmax()
     called = Classification().call(frame, decision)
     table = promise_tables(frame, decision, called)[0]
     assert {r[0]: r[1] for r in table.rows}["precision that is demanded"] == 0.99
