@@ -211,7 +211,7 @@ def test_a_split_by_time_says_how_much_lower_it_is_and_why(tmp_path: Path) -> No
     found = {f.code: f for f in problem.check(outcome, {}, dataset)}
     assert (
         "had no history" in found["SW334"].message
-        and "random split of the same past" in found["SW334"].message
+        and "a random split of the same past" in found["SW334"].message
     )
     assert found["SW334"].evidence["cold"] > 0.5
     assert outcome["cold"].mean() == found["SW334"].evidence["cold"]
