@@ -89,7 +89,7 @@ class RayEngine:
         _check_answers(self._address)
         try:
             ray.init(address=self._address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise _no_cluster(self._address, one_line(error)) from error
         return ray
 
