@@ -58,15 +58,23 @@ class StatisticalForecaster(LocalForecaster):
         self.window = window
 
     @abstractmethod
-    def model(self, season: int) -> Any:
-        """Return the unfitted statsforecast model."""
+    def model(self, season: int, *, trend: bool = True) -> Any:
+        """Return the unfitted statsforecast model.
+
+        `trend` is False where a season was taken out of fewer than three of them: what is left of it and a
+        trend cannot be told apart there, and a trend would be drawn out over the horizon.
+        """
 
     def path(self, y: Floats, season: int, steps: int) -> Floats:
         """Fit to the window and return the path."""
+        given = season
         y, season, indices = self._prepared(y, season)
+        trend = len(indices) == 1 or len(y) >= 3 * given
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            found = self.model(season).forecast(y=y / np.resize(indices, len(y)), h=steps)["mean"]
+            found = self.model(season, trend=trend).forecast(y=y / np.resize(indices, len(y)), h=steps)[
+                "mean"
+            ]
         ahead = indices[(len(y) + np.arange(steps)) % len(indices)]
         return np.asarray(found * ahead, dtype=np.float64)
 
@@ -103,9 +111,9 @@ class AutoETS(StatisticalForecaster):
     label = "ETS"
     longest_season = 24
 
-    def model(self, season: int) -> Any:
+    def model(self, season: int, *, trend: bool = True) -> Any:
         """Return statsforecast's AutoETS."""
-        return statsforecast_models().AutoETS(season_length=season)
+        return statsforecast_models().AutoETS(season_length=season, model="ZZZ" if trend else "ZNN")
 
 
 class OptimizedTheta(StatisticalForecaster):
@@ -113,7 +121,7 @@ class OptimizedTheta(StatisticalForecaster):
 
     label = "Theta"
 
-    def model(self, season: int) -> Any:
+    def model(self, season: int, *, trend: bool = True) -> Any:
         """Return statsforecast's DynamicOptimizedTheta."""
         return statsforecast_models().DynamicOptimizedTheta(season_length=season)
 
@@ -123,7 +131,7 @@ class AutoCES(StatisticalForecaster):
 
     label = "CES"
 
-    def model(self, season: int) -> Any:
+    def model(self, season: int, *, trend: bool = True) -> Any:
         """Return statsforecast's AutoCES."""
         return statsforecast_models().AutoCES(season_length=season)
 
@@ -134,6 +142,6 @@ class AutoARIMA(StatisticalForecaster):
     label = "ARIMA"
     longest_season = 12
 
-    def model(self, season: int) -> Any:
+    def model(self, season: int, *, trend: bool = True) -> Any:
         """Return statsforecast's AutoARIMA."""
         return statsforecast_models().AutoARIMA(season_length=season)

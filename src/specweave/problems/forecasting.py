@@ -53,6 +53,7 @@ _SCALED = "distance from the last value"
 # What may choose a model, where the spec asks for it.
 _CHOOSING = ("mase", "owa", "mape", "smape", "rmse", "mae")
 _NEAR = 1.5  # times the best score: worse candidates are left out of the combination
+_SEVERAL = 5
 _MANY = 300  # series past which ARIMA is not worth its time
 
 
@@ -196,13 +197,9 @@ class Forecasting(Problem):
     def _plan_candidates(self, n_series: int) -> tuple[list[dict[str, Any]], str]:
         names = ["lightgbm", "light-theta"]
         if has_statsforecast():
-            names = [
-                "theta",
-                "ces",
-                "ets",
-                "lightgbm",
-                *(["arima", "median-ensemble"] if n_series <= _MANY else ["median-ensemble"]),
-            ]
+            names = ["theta", "ces", "ets", *(["arima"] if n_series <= _MANY else []), "median-ensemble"]
+            # One model for all series is cheap and strong where there are several; for one it comes after.
+            names.insert(0 if n_series >= _SEVERAL else 3, "lightgbm")
         table = self.candidate_table(n_series)
         told = "; ".join(f"{n}: {table[n].note}" for n in names)
         if not has_statsforecast():
@@ -471,7 +468,7 @@ class Forecasting(Problem):
         *,
         higher_is_better: bool,
     ) -> list[ModelExperiment]:
-        """Return the mean of the single candidates that come near the best, weighted by 1 / score²."""
+        """Return the mean of the single candidates that come near the best, weighted by 1 / score."""
         if plan.get("ensemble", True) is False:
             return []
         names: dict[Any, str] = {cls: n for n, cls in FORECASTERS.items()}
@@ -484,7 +481,7 @@ class Forecasting(Problem):
         near = [n for n in single if scores[n] <= _NEAR * best]
         if len(near) < 2 or best <= 0 or higher_is_better:
             return []
-        weights = np.array([(best / scores[n]) ** 2 for n in near])
+        weights = np.array([best / scores[n] for n in near])
         shares = [float(f"{w:.4f}") for w in weights / weights.sum()]
         told = ", ".join(f"{n} {w:.0%}" for n, w in zip(near, shares, strict=True))
         params = {"members": [single[n] for n in near], "how": "mean", "weights": shares}
