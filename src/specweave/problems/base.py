@@ -396,10 +396,14 @@ class Problem(ABC):
         The mapping is plain JSON and goes into the model's metadata.
         """
 
-    def steadier(self, algorithm: str) -> bool:
-        """Return whether a model of this algorithm (a class name) is to be taken before the one with the best
-        score, where the validation folds cannot tell the two apart."""
-        return False
+    def allowance(self, algorithm: str, outcome: pd.DataFrame | None = None) -> float:
+        """Return by what share of the best score a model of this algorithm (a class name) may fall behind and
+        still be taken, where a paired test cannot tell the two apart: for kinds that are known to be steadier.
+
+        `outcome` holds the model's out-of-fold rows: with many of them little is allowed. Without it, the most
+        that could be.
+        """
+        return 0.0
 
     def complete(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> pd.DataFrame:
         """Return an outcome table with what follows from the decision (bounds of an interval), as it is stored.

@@ -22,18 +22,25 @@ _TOLD_APART = 0.1
 def choose_best(workspace: Workspace) -> ExperimentRecord:
     """Return the best candidate or tuned experiment; a baseline only where nothing else was trained.
 
-    Where the problem type calls another algorithm steadier and a paired test on out-of-fold losses cannot
-    tell that one from the best, it is taken instead.
+    Where the problem type makes an allowance for a steadier kind of model, and a paired test on out-of-fold
+    losses cannot tell that one from the best, it is taken instead.
     """
     records = trained(workspace)
     records = [r for r in records if r.tags.get("role") in CHOOSABLE] or records
     best = best_of(workspace, records)
-    steady = [r for r in records if workspace.problem.steadier(r.tags.get("algorithm", ""))]
+    steady = [r for r in records if workspace.problem.allowance(r.tags.get("algorithm", "")) > 0]
     if not steady or best in steady:
         return best
     second = best_of(workspace, steady)
+    outcome = load_predictions(second, "oof")
+    if outcome is None:
+        return best
+    key = f"cv_{workspace.problem.selection_metric(workspace.spec, workspace.plan).key}"
+    first_score, score = float(best.metrics[key]), float(second.metrics[key])
+    allowed = workspace.problem.allowance(second.tags.get("algorithm", ""), outcome) * abs(first_score)
     test = paired_tests(workspace, best, [second]).get(second.id)
-    return second if test is not None and test["p_value"] > _TOLD_APART else best
+    told_apart = test is None or test["p_value"] <= _TOLD_APART
+    return best if told_apart or abs(score - first_score) > allowed else second
 
 
 def write_comparison(workspace: Workspace) -> Comparison | None:
