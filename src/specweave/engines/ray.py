@@ -84,7 +84,8 @@ class RayEngine:
             return ray
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         if self._address is None:
-            ray.init(num_cpus=core_count(), include_dashboard=False, **quiet)
+            # "local", or Ray would join whatever cluster was started here last, dead ones included.
+            ray.init(address="local", num_cpus=core_count(), include_dashboard=False, **quiet)
             return ray
         _check_answers(self._address)
         try:

@@ -5,6 +5,7 @@ Reads: panels, outcome tables. Writes: nothing. Never: chooses a colour by name 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ def fan_charts(earlier: pd.DataFrame, outcome: pd.DataFrame, loss: np.ndarray) -
     return [
         Figure(name=f"forecast-{i}", title=f"Forecast of '{name}' (scaled error {by[name]:.2f})",
                alt=f"The last values of {name}, the forecast with its intervals, and the truth", width=7.6, height=3.6,
-               draw=lambda ax, n=name: _draw_fan(ax, earlier[before == n], outcome[after == n]))
+               draw=partial(_draw_fan, earlier=earlier[before == name], outcome=outcome[after == name]))
         for i, name in enumerate(names, 1)
     ]  # fmt: skip
 

@@ -78,11 +78,11 @@ def outcome_tables(outcome: pd.DataFrame, loss: np.ndarray) -> list[Table]:
                             f"{len(by)} series, {int((by['scaled'] < 1).sum())} of them below 1. Bias is forecast minus truth."))  # fmt: skip
     levels = _levels(outcome)
     if levels:
-        rows = tuple(
+        widths = tuple(
             (f"{v} %", _held(outcome, v), float((outcome[f"hi{v}"] - outcome[f"lo{v}"]).mean()))
             for v in levels
         )
-        tables.append(Table("Prediction intervals", ("nominal", "held on the holdout", "mean width"), rows,
+        tables.append(Table("Prediction intervals", ("nominal", "held on the holdout", "mean width"), widths,
                             "Learned from the errors of rolling origins before the holdout."))  # fmt: skip
     return tables
 

@@ -16,31 +16,29 @@ import numpy as np
 import pandas as pd
 
 from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean
-from specweave.forecasters import roles as reading
 from specweave.forecasters.base import Forecaster
 from specweave.forecasters.catalogue import FORECASTERS
 from specweave.forecasters.explaining import explain_rows
 from specweave.forecasters.intervals import apply_intervals, complete_folds, half_widths, learn_intervals
 from specweave.forecasters.lags import feature_names, lag_table
-from specweave.forecasters.long_table import LongTable, Stamps, check_series, read_long
+from specweave.forecasters.long_table import LongTable, Stamps, check_series
 from specweave.forecasters.model import Columns, Layout, SeriesModel
 from specweave.forecasters.origins import roll_origins
-from specweave.forecasters.statistical import has_statsforecast
 from specweave.metrics.base import MetricRef, find_metric, parse_metric_ref
 from specweave.problems.base import (
-    Choice,
     Contributions,
     Dataset,
     ModelExperiment,
-    Problem,
     Source,
     Split,
     Table,
 )
+from specweave.problems.forecast_planning import (
+    ForecastPlanning,
+    stated_horizon,
+)
 from specweave.records import Figure, Finding
 from specweave.tables.kinds import ColumnKind, infer_kinds
-from specweave.tables.locating import find_data_file
-from specweave.tables.reading import check_target, read_table
 from specweave.tables.values import to_numbers
 
 if TYPE_CHECKING:
@@ -50,14 +48,11 @@ if TYPE_CHECKING:
 
 _RANDOM = re.compile(r"random|shuffl|stratif|\bgroup", re.I)
 _SCALED = "distance from the last value"
-# What may choose a model, where the spec asks for it.
-_CHOOSING = ("mase", "owa", "mape", "smape", "rmse", "mae")
 _NEAR = 1.5  # times the best score: worse candidates are left out of the combination
-_SEVERAL = 5
-_MANY = 300  # series past which ARIMA is not worth its time
+_CHANCE = 0.2  # how far the scores of two models on one path of errors lie apart, as a share
 
 
-class Forecasting(Problem):
+class Forecasting(ForecastPlanning):
     """Forecasts of series."""
 
     name = "forecasting"
@@ -71,223 +66,10 @@ class Forecasting(Problem):
     def __init__(self) -> None:
         self._memo: dict[Any, Any] = {}
 
-    # -- planning ----------------------------------------------------------------------------------
-
-    @classmethod
-    def match_request(cls, request: str) -> float:
-        """Return 1 where the request asks how something goes on in time."""
-        return 1.0 if reading.asks_for_future(request) else 0.0
-
-    @classmethod
-    def match_data(cls, request: str, frame: pd.DataFrame, roles: Mapping[str, Any]) -> tuple[float, str]:
-        """A request for the future and a time column make a forecast; either alone does not."""
-        target = roles.get("target")
-        kinds = infer_kinds(frame, target=target)
-        time = (
-            (roles["time"], f"'{roles['time']}' holds the time")
-            if roles.get("time")
-            else reading.find_time(frame, kinds, target)
-        )
-        if not reading.asks_for_future(request):
-            return 0.0, "the request does not ask for a forecast"
-        if time is None:
-            return 0.3, "the request asks for a forecast, but no column holds a time"
-        return 0.97, f"the request asks for a forecast, and {time[1]}"
-
-    @classmethod
-    def infer_roles(
-        cls, request: str, frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], roles: Mapping[str, Any]
-    ) -> list[Choice]:
-        """Find time, series, frequency, horizon and what is known ahead."""
-        target = roles.get("target")
-        found = [Choice("identifiers", [], "")]
-        time, why = (
-            (roles["time"], "") if roles.get("time") else reading.find_time(frame, kinds, target) or ("", "")
-        )
-        if not time:
-            return found
-        found.append(Choice("time", time, why))
-        if not target:
-            numbers = [c for c, k in kinds.items() if k.kind == "numeric" and c != time]
-            if len(numbers) != 1:
-                return found
-            target = numbers[0]
-            found.append(Choice("target", target, f"`{target}` is the only quantity"))
-        series, why = reading.find_series(frame, kinds, time, target)
-        found.append(Choice("series", series, why))
-        table = read_long(frame, time=time, target=target, series=series)
-        horizon, why_h = reading.find_horizon(request, table.frequency.name)
-        known, others = reading.find_known_ahead(frame, kinds, [time, target, *series])
-        frequency = table.frequency
-        told = "; ".join(
-            [f"the stamps follow {frequency.name} steps, a season has {frequency.season}", *table.notes]
-        )
-        return [
-            *found,
-            Choice("frequency", frequency.name, told),
-            Choice("season", frequency.season, ""),
-            Choice("horizon", horizon, why_h),
-            Choice("known_ahead", known, _known_words(known, others)),
-            Choice("n_series", len(np.unique(table.ids)), ""),
-            Choice("length", int(np.median(np.unique(table.ids, return_counts=True)[1])), ""),
-            Choice("lowest", float(np.nanmin(table.y)), ""),
-        ]
-
-    @classmethod
-    def draft_spec(
-        cls, request: str, profile: Mapping[str, Any] | None, roles: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Draft the bullets; without a demand of the user's, MASE below 1 is asked for."""
-        target = roles.get("target") or "the quantity"
-        horizon = roles.get("horizon") or reading.find_horizon(request, "step")[0]
-        series, known = roles.get("series") or [], roles.get("known_ahead") or []
-        of = f" of each of {roles['n_series']} series" if series and roles.get("n_series", 1) > 1 else ""
-        problem = {
-            "Problem type": cls.types[0],
-            "Input": f"The history of {target}{of}" + (f", and {', '.join(known)} ahead" if known else ""),
-            "Output": f"{target} of the next {horizon} steps{of}, with 80 and 95 % intervals",
-            "Success metrics": "MASE < 1",
-        }
-        data = {
-            "Identifier": "none",
-            "Series column": ", ".join(series) or "none",
-            "Frequency": roles.get("frequency") or "inferred",
-            "Season length": roles.get("season") or "inferred",
-            "Horizon": horizon,
-            "Known ahead": ", ".join(known) or "none",
-            "Validation": f"rolling origin, the last {horizon} steps held out",
-        }
-        model = {
-            "Latency": "<500ms inference",
-            "Throughput": "",
-            "Accuracy": "Better than best baseline",
-            "Explainability": "Must explain top-3 drivers per forecast",
-        }
-        return {"problem": problem, "data": data, "model": model}
-
-    def draft_plan(self, spec: Spec, profile: Mapping[str, Any] | None) -> list[Choice]:
-        """Choose origins, metric, baselines and candidates, each with its reason."""
-        table = self._peek(spec)
-        n, length = (len(np.unique(table.ids)), _median_length(table)) if table else (1, 100)
-        season = table.frequency.season if table else 1
-        horizon = _horizon(spec) if spec.find("Horizon") else 12
-        folds = int(
-            np.clip(
-                (length - horizon - 2 * season) // max(horizon, 1), 2, 6 if n < 5 else 4 if n < 100 else 3
-            )
-        )
-        metric, why = self._selection(spec, table)
-        listed, reason = self._plan_candidates(n)
-        return [
-            Choice("split.folds", folds, f"up to {folds} rolling origins, {horizon} steps apart, with two seasons before each where there are"),
-            Choice("split.seed", 42, "fixed, so that a second run samples alike"),
-            Choice("gaps", "interpolate", "steps without a value; write zero where no row means none"),
-            Choice("selection_metric", metric, why),
-            Choice("baselines", ["naive", "seasonal-naive", "drift", "mean"],
-                   "the last value, the last season, the line through first and last, the mean: what any model must beat"),
-            Choice("candidates", listed, reason),
-            Choice("ensemble", True, "the best of them are averaged: combinations of different methods rarely lose"),
-            Choice("tuning.trials", 12, "for the boosted model only; the others choose their own parameters"),
-            Choice("tuning.time_budget", "3m", "tuning stops at whichever comes first"),
-            Choice("tuning.top", 1, "only one candidate has a search space"),
-            Choice("explain.rows", 300, "forecast rows whose parts are kept"),
-            Choice("explain.examples", 5, "forecasts explained in words"),
-        ]  # fmt: skip
-
-    def _plan_candidates(self, n_series: int) -> tuple[list[dict[str, Any]], str]:
-        names = ["lightgbm", "light-theta"]
-        if has_statsforecast():
-            names = ["theta", "ces", "ets", *(["arima"] if n_series <= _MANY else []), "median-ensemble"]
-            # One model for all series is cheap and strong where there are several; for one it comes after.
-            names.insert(0 if n_series >= _SEVERAL else 3, "lightgbm")
-        table = self.candidate_table(n_series)
-        told = "; ".join(f"{n}: {table[n].note}" for n in names)
-        if not has_statsforecast():
-            told += "; ETS, CES, Theta and ARIMA need: pip install 'specweave-ml[forecast]'"
-        listed = [
-            {"name": n, **({"search": dict(table[n].search)} if table[n].search else {})} for n in names
-        ]
-        return listed, "cheap ones first. " + told
-
-    def candidate_table(self, n_series: int = 1) -> dict[str, ModelExperiment]:
-        """Return every forecaster by the name a plan gives it."""
-        notes = {
-            "light-theta": "smoothing plus half the trend; needs no extra",
-            "theta": "optimised Theta, strong on short and monthly series",
-            "ces": "complex smoothing, quick and good at seasons",
-            "ets": "exponential smoothing chosen by AICc",
-            "arima": "ARIMA chosen by AICc; dear, so it comes late",
-            "lightgbm": "one boosted model on lags of all series; wins where there are many",
-        }
-        search = {
-            "n_estimators": {"low": 100, "high": 800, "log": True},
-            "learning_rate": {"low": 0.02, "high": 0.15, "log": True},
-            "num_leaves": {"low": 7, "high": 63, "log": True},
-            "min_child_samples": {"low": 10, "high": 100, "log": True},
-            "colsample_bytree": {"low": 0.4, "high": 1.0},
-        }
-        made = {
-            name: ModelExperiment(name, cls, {}, search if name == "lightgbm" else {}, notes.get(name, name))
-            for name, cls in FORECASTERS.items()
-            if name != "combination"
-        }
-        members = ["ets", "ces", "theta", *(["arima"] if n_series <= _MANY else [])]
-        made["median-ensemble"] = ModelExperiment(
-            "median-ensemble", FORECASTERS["combination"], {"members": members, "how": "median"},
-            note=f"the median of {', '.join(members)}: hard to beat, never the worst",
-        )  # fmt: skip
-        return made
-
-    def _selection(self, spec: Spec, table: LongTable | None) -> tuple[str, str]:
-        low = float(np.nanmin(table.y)) if table is not None else 1.0
-        for criterion in spec.criteria:
-            if criterion.metric and criterion.metric.name in _CHOOSING:
-                if criterion.metric.name == "mape" and low <= 0:
-                    return (
-                        "mase",
-                        f"spec.md asks for MAPE, which divides by values as low as {low:g} and is not defined",
-                    )
-                return criterion.metric.name, f"spec.md asks for {criterion.metric.label}"
-        return "mase", "errors of all series on one scale, without trouble at zero"
-
-    def _peek(self, spec: Spec) -> LongTable | None:
-        """Return the spec's series for planning, or None where the spec does not name them yet."""
-        if any(spec.find(k) is None for k in ("Training data", "Target", "Time column")):
-            return None
-        # .specweave/increments/NNNN-slug/spec.md
-        root = spec.path.parent.parent.parent.parent
-        try:
-            return self._read(spec, root)[0]
-        except (DataError, SpecError):
-            # Planning goes on without the data; `load` says what is wrong with it.
-            return None
-
-    # -- data --------------------------------------------------------------------------------------
-
-    def _read(self, spec: Spec, root: Path) -> tuple[LongTable, Any, list[str]]:
-        named = spec.require("Training data")
-        target = spec.require("Target").value.strip("`")
-        time = spec.require("Time column", "ds").value.strip("`")
-        read = read_table(find_data_file(root, named.value, spec.at("Training data")))
-        check_target(read.frame, target)
-        series, known = spec.get_list("Series column"), spec.get_list("Known ahead")
-        for key, names in (("Time column", [time]), ("Series column", series), ("Known ahead", known)):
-            for name in names:
-                if name not in read.frame.columns:
-                    raise SpecError(f"'{name}' is no column of the data", where=spec.at(key),
-                                    hint=did_you_mean(name, map(str, read.frame.columns)))  # fmt: skip
-        table = read_long(
-            read.frame, time=time, target=target, series=series, frequency=_stated(spec, "Frequency"),
-            season=_whole(spec, "Season length"),
-            where={k: spec.at(v) for k, v in (("time", "Time column"), ("series", "Series column"),
-                                              ("target", "Target"), ("frequency", "Frequency"))},
-        )  # fmt: skip
-        return table, read, known
-
     def load(self, spec: Spec, plan: Plan, root: Path) -> Dataset:
         """Read the table, sort it by series and time, and place every row on the grid of its frequency."""
         table, read, known = self._read(spec, root)
-        horizon = _horizon(spec)
+        horizon = stated_horizon(spec)
         gaps = str(plan.config.get("gaps", "interpolate"))
         if gaps not in ("interpolate", "zero"):
             raise SpecError(
@@ -488,9 +270,12 @@ class Forecasting(Problem):
         return [ModelExperiment("combination", FORECASTERS["combination"], params,
                                 note=f"the mean of what came near the best on validation folds: {told}")]  # fmt: skip
 
-    def steadier(self, algorithm: str) -> bool:
-        """Say so of combinations: the best single model of a few origins is often so by chance."""
-        return algorithm == FORECASTERS["combination"].__name__
+    def allowance(self, algorithm: str, outcome: pd.DataFrame | None = None) -> float:
+        """Allow combinations 0.2 / sqrt(paths of errors): the best single model of a few paths is so by chance."""
+        if algorithm != FORECASTERS["combination"].__name__:
+            return 0.0
+        paths = 1 if outcome is None else outcome.groupby(["unique_id", "cutoff"]).ngroups
+        return float(_CHANCE / np.sqrt(max(1, paths)))
 
     def make_features(
         self, dataset: Dataset, spec: Spec, plan: Plan, definitions: Mapping[str, Any] | None
@@ -743,45 +528,6 @@ class Forecasting(Problem):
 def named_path(spec: Spec) -> str:
     """Return the training data's path as the spec writes it."""
     return spec.require("Training data").value
-
-
-def _horizon(spec: Spec) -> int:
-    found = _whole(spec, "Horizon")
-    if found is None:
-        spec.require("Horizon", "12")
-        raise SpecError(
-            "'Horizon' is no number of steps", where=spec.at("Horizon"), hint="write - Horizon: 12"
-        )
-    return found
-
-
-def _stated(spec: Spec, key: str) -> str | None:
-    value = spec.get(key)
-    return None if value is None or value.casefold() in ("inferred", "auto") else value
-
-
-def _whole(spec: Spec, key: str) -> int | None:
-    value = _stated(spec, key)
-    if value is None:
-        return None
-    match = re.match(r"\s*(\d+)\b", value)
-    if match is None or int(match[1]) < 1:
-        raise SpecError(f"'{key}' must be a whole number of steps above 0, not '{value}'", where=spec.at(key),
-                        hint=f"write - {key}: 12")  # fmt: skip
-    return int(match[1])
-
-
-def _median_length(table: LongTable) -> int:
-    return int(np.median(np.unique(table.ids, return_counts=True)[1]))
-
-
-def _known_words(known: Sequence[str], others: Mapping[str, str]) -> str:
-    told = []
-    if known:
-        told.append(f"{', '.join(known)}: fixed before the day comes, by their names")
-    if others:
-        told.append(f"not used: {', '.join(f'{c} ({r})' for c, r in others.items())}")
-    return "; ".join(told)
 
 
 def _feature_reason(name: str) -> str:
