@@ -85,7 +85,14 @@ def make_settings(name: str, increment: Increment) -> Settings:
     for settings in find_settings(increment):
         if settings.name == name:
             return settings
-    return _parse(name, increment, "as asked")[0]
+    if name not in registry.names("trackers"):
+        raise _unknown(name, "--tracker")
+    return Settings(name, increment.folder, {}, "--tracker")
+
+
+def _unknown(name: str, where: str) -> UnknownNameError:
+    known = registry.names("trackers")
+    return UnknownNameError(f"no tracker is called '{name}'", where=where, hint=did_you_mean(name, known))
 
 
 def configure(name: str, options: Mapping[str, Any]) -> None:
@@ -129,11 +136,7 @@ def _as_mapping(value: Any, where: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, options in value.items():
         if name not in registry.names("trackers"):
-            raise UnknownNameError(
-                f"no tracker is called '{name}'",
-                where=where,
-                hint=did_you_mean(str(name), registry.names("trackers")),
-            )
+            raise _unknown(str(name), where)
         if options is not None and not isinstance(options, dict):
             raise SpecError(
                 f"the settings of {name} are no mapping", where=where, hint=f"write {name}: {{uri: ...}}"
