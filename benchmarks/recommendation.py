@@ -135,12 +135,13 @@ def main() -> None:
         "--data", type=Path, required=True, help="interactions; users.csv and items.csv beside it are used"
     )
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--budget", default="150s")
     parser.add_argument("--validation", default="random 25% per user")
     arguments = parser.parse_args()
     ours: list[list[float]] = []
     peers: dict[str, list[list[float]]] = {}
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         mine, others, chosen, seconds, rate = run_seed(
             arguments.data, seed, arguments.budget, arguments.validation
         )
