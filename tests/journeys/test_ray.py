@@ -6,10 +6,12 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +129,10 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
     """Start two nodes; yield Ray's client address and the node that may be lost."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    # Killed nodes leave a note of their cluster behind, which others on this machine must not find; the
+    # path is short, since the names of sockets are.
+    home = tempfile.mkdtemp(prefix="ray-")
+    monkeypatch.setenv("RAY_TMPDIR", home)
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
     port, client_port, agent_port = free_port(), free_port(), free_port()
     nodes = [
@@ -142,6 +148,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[s
     finally:
         for node in reversed(nodes):
             node.kill()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def wait_for_port(host: str, port: int) -> None:
