@@ -141,6 +141,7 @@ def test_done_writes_the_summary_from_the_evidence(churn: Path, increment: Path)
     )
 
 
+@pytest.mark.slow
 def test_done_writes_living_documents_and_a_number_changed_by_hand_is_named(churn: Path) -> None:
     sw(churn, "done")
     models = churn / ".specweave/docs/internal/architecture/ml-models.md"
@@ -156,6 +157,7 @@ def test_done_writes_living_documents_and_a_number_changed_by_hand_is_named(chur
     assert models.read_text() == "# A person wrote this\n\n" + before
 
 
+@pytest.mark.slow
 def test_a_killed_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     pd.read_csv(CHURN, dtype=str).sample(800, random_state=1).to_csv(tmp_path / "telco.csv", index=False)
     sw(tmp_path, "inc", "predict churn", "--data", "telco.csv", "--target", "Churn")
@@ -194,6 +196,7 @@ def test_a_killed_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     assert json.loads((tuned / "experiment.json").read_text())["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_regression_goes_from_request_to_summary(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     n = 400
