@@ -135,7 +135,8 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
         if kind.kind == "identifier" and name not in (*identifiers, target, time):
             identifiers.append(name)
             reasons.append(("Identifier", f"`{name}`: {kind.reason}; it says nothing about new rows"))
-    roles: dict[str, Any] = {"target": target, "identifiers": identifiers, "time": time, "columns": columns}
+    roles: dict[str, Any] = {"target": target, "asked_target": request.target, "identifiers": identifiers,
+                             "time": time, "columns": columns}  # fmt: skip
     cls, reason = infer_problem(request.text, frame, roles, request.problem)
     cls().check_planned(frame, roles, str(request.data))
     reasons.append(("Problem type", reason))

@@ -105,6 +105,9 @@ class Recommendation(Problem):
         good, told = fits(frame, user, item)
         if not good:
             return 0.05, told
+        asked = roles.get("asked_target")
+        if asked is not None and asked not in (item, found["rating"]):
+            return 0.05, f"'{asked}' is to be predicted, and {told}"
         if cls.match_request(request):
             return 0.98, f"the request asks for recommendations, and {told}"
         lean = len(frame.columns) <= 4
