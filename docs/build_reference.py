@@ -35,7 +35,9 @@ def render() -> str:
     for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
-        parts += _section(command, click.Context(command, info_name=name, parent=context, max_content_width=100))
+        parts += _section(
+            command, click.Context(command, info_name=name, parent=context, max_content_width=100)
+        )
     return "\n".join(parts)
 
 
@@ -46,7 +48,11 @@ def _section(command: click.Command, context: click.Context, level: int = 2) -> 
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None:
-                parts += _section(inner, click.Context(inner, info_name=name, parent=context, max_content_width=100), level + 1)
+                parts += _section(
+                    inner,
+                    click.Context(inner, info_name=name, parent=context, max_content_width=100),
+                    level + 1,
+                )
     return parts
 
 

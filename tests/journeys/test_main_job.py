@@ -21,9 +21,15 @@ CHURN = Path(__file__).resolve().parents[2] / "examples" / "churn" / "telco-chur
 def sw(folder: Path, *arguments: str, ok: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SPECWEAVE_")}
     done = subprocess.run(
-        [sys.executable, "-m", "specweave", *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "specweave", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode in ok, f"sw {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    assert done.returncode in ok, (
+        f"sw {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    )
     assert "Traceback" not in done.stderr
     return done
 
@@ -83,7 +89,9 @@ def test_notebooks_hold_executed_cells_and_no_path_of_the_machine(increment: Pat
         assert str(increment.parents[2]) not in text
 
 
-def test_a_stricter_criterion_changes_the_verdict_without_running_anything(churn: Path, increment: Path) -> None:
+def test_a_stricter_criterion_changes_the_verdict_without_running_anything(
+    churn: Path, increment: Path
+) -> None:
     spec, lock = increment / "spec.md", increment / "pipeline.lock.json"
     before, fixed = spec.read_text(), lock.read_bytes()
     assert json.loads(sw(churn, "validate", "--json").stdout)["ok"]
@@ -109,7 +117,9 @@ def test_changed_data_makes_the_dependent_tasks_stale(churn: Path) -> None:
         reasons = {t["id"]: " ".join(t["reasons"]) for t in plan["tasks"]}
         assert all(t["stale"] for t in plan["tasks"])
         assert all("data changed" in reasons[f"T-00{n}"] for n in range(1, 7))
-        assert all("will run" in reasons[f"T-00{n}"] and "data changed" not in reasons[f"T-00{n}"] for n in (7, 8, 9))
+        assert all(
+            "will run" in reasons[f"T-00{n}"] and "data changed" not in reasons[f"T-00{n}"] for n in (7, 8, 9)
+        )
     finally:
         data.write_bytes(before)
 
@@ -141,7 +151,6 @@ def test_done_writes_the_summary_from_the_evidence(churn: Path, increment: Path)
     )
 
 
-@pytest.mark.slow
 def test_done_writes_living_documents_and_a_number_changed_by_hand_is_named(churn: Path) -> None:
     sw(churn, "done")
     models = churn / ".specweave/docs/internal/architecture/ml-models.md"
@@ -157,7 +166,6 @@ def test_done_writes_living_documents_and_a_number_changed_by_hand_is_named(chur
     assert models.read_text() == "# A person wrote this\n\n" + before
 
 
-@pytest.mark.slow
 def test_a_killed_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     pd.read_csv(CHURN, dtype=str).sample(800, random_state=1).to_csv(tmp_path / "telco.csv", index=False)
     sw(tmp_path, "inc", "predict churn", "--data", "telco.csv", "--target", "Churn")
@@ -170,7 +178,11 @@ def test_a_killed_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     rest = rest[rest.index("- [ ] T-004") : rest.index("- [ ] T-006")]
     tasks.write_text(head.partition("- [ ] T-001")[0] + rest)
     process = subprocess.Popen(
-        [sys.executable, "-m", "specweave", "do"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "specweave", "do"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -184,7 +196,10 @@ def test_a_killed_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     finished = (tuned / "history.jsonl").read_text().count("best_")
     assert finished >= 1
     for _ in range(50):
-        if json.loads(sw(tmp_path, "exp", "show", tuned.name, "--json").stdout)["experiment"]["status"] == "interrupted":
+        if (
+            json.loads(sw(tmp_path, "exp", "show", tuned.name, "--json").stdout)["experiment"]["status"]
+            == "interrupted"
+        ):
             break
         time.sleep(0.1)
     said = sw(tmp_path, "do").stdout
@@ -196,7 +211,6 @@ def test_a_killed_tuning_goes_on_where_it_was(tmp_path: Path) -> None:
     assert json.loads((tuned / "experiment.json").read_text())["status"] == "completed"
 
 
-@pytest.mark.slow
 def test_regression_goes_from_request_to_summary(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     n = 400
@@ -207,10 +221,24 @@ def test_regression_goes_from_request_to_summary(tmp_path: Path) -> None:
                           "price": price + rng.normal(0, 15_000, n)})  # fmt: skip
     frame.loc[::17, "rooms"] = np.nan
     frame.to_csv(tmp_path / "houses.csv", sep=";", index=False, encoding="cp1252")
-    sw(tmp_path, "inc", "predict house prices", "--data", "houses.csv", "--metric", "RMSE < $40,000", "--metric", "R² > 0.7")
+    sw(
+        tmp_path,
+        "inc",
+        "predict house prices",
+        "--data",
+        "houses.csv",
+        "--metric",
+        "RMSE < $40,000",
+        "--metric",
+        "R² > 0.7",
+    )
     increment = next((tmp_path / ".specweave/increments").iterdir())
     spec = (increment / "spec.md").read_text()
-    assert "- Problem type: Regression" in spec and "- Target: price" in spec and "- Identifier: house_id" in spec
+    assert (
+        "- Problem type: Regression" in spec
+        and "- Target: price" in spec
+        and "- Identifier: house_id" in spec
+    )
     keep_candidates(increment, "linear", "lightgbm")
     sw(tmp_path, "do", "--budget", "40s")
     sw(tmp_path, "validate")

@@ -56,7 +56,6 @@ def increment(project: Path) -> Path:
     return next((project / ".specweave/increments").glob("*/spec.md")).parent
 
 
-@pytest.mark.slow
 def test_the_drafted_spec_reads_as_the_seed_has_it(increment: Path) -> None:
     spec = (increment / "spec.md").read_text()
     assert "- Problem type: Recommendation (collaborative filtering)" in spec
@@ -66,7 +65,6 @@ def test_the_drafted_spec_reads_as_the_seed_has_it(increment: Path) -> None:
     assert "- User column: user_id" in spec and "- Item column: page" in spec and "Target" not in spec
 
 
-@pytest.mark.slow
 def test_every_task_left_its_evidence_and_the_increment_is_done(increment: Path) -> None:
     assert (increment / "tasks.md").read_text().count("- [x] T-00") == 9
     assert "COMPLETE" in (increment / "COMPLETION-SUMMARY.md").read_text()
@@ -74,7 +72,6 @@ def test_every_task_left_its_evidence_and_the_increment_is_done(increment: Path)
         assert (increment / "data" / "figures" / name).stat().st_size > 1000
 
 
-@pytest.mark.slow
 def test_the_chosen_model_beats_chance_threefold_and_popularity(increment: Path) -> None:
     record = json.loads((increment / "reports" / "evaluation.json").read_text())
     scores = {m["experiment"].partition("-baseline-")[2] or "model": m["holdout"] for m in record["models"]}
@@ -84,7 +81,6 @@ def test_the_chosen_model_beats_chance_threefold_and_popularity(increment: Path)
     assert next(m for m in record["metrics"] if m["name"] == "coverage@10").get("low") is None
 
 
-@pytest.mark.slow
 def test_stored_predictions_alone_give_the_measured_value(increment: Path) -> None:
     record = json.loads((increment / "reports" / "evaluation.json").read_text())
     table = pd.read_parquet(increment / "experiments" / record["experiment"] / "predictions.parquet")
@@ -95,7 +91,6 @@ def test_stored_predictions_alone_give_the_measured_value(increment: Path) -> No
     assert measured == pytest.approx(recall)
 
 
-@pytest.mark.slow
 def test_examples_name_the_past_areas_behind_three_recommendations(increment: Path) -> None:
     record = json.loads((increment / "reports" / "explanation.json").read_text())
     for example in record["examples"]:
@@ -103,7 +98,6 @@ def test_examples_name_the_past_areas_behind_three_recommendations(increment: Pa
         assert all(r["recommendation"] and r["because"] for r in example["reasons"])
 
 
-@pytest.mark.slow
 def test_the_package_answers_known_users_and_strangers(project: Path) -> None:
     known = pd.read_csv(project / "visits.csv")["user_id"].iloc[0]
     (project / "ask.csv").write_text(f"user_id,k\n{known},3\nnobody,5\n")
@@ -116,7 +110,6 @@ def test_the_package_answers_known_users_and_strangers(project: Path) -> None:
     assert len(set(answers["prediction"][0].split(" | ")) & set(seen)) < 3
 
 
-@pytest.mark.slow
 def test_a_longer_list_in_the_plan_makes_what_depends_on_it_stale(project: Path, increment: Path) -> None:
     plan = increment / "plan.md"
     before = plan.read_text()

@@ -116,7 +116,7 @@ class Workspace:
                 "roles": self.dataset.roles,
                 "settings": self.dataset.settings,
                 "holdout": self.split.digest(),
-                "folds": [fold[1].tolist()[:50] + [len(fold[1])] for fold in self.split.folds],
+                "folds": [[*fold[1].tolist()[:50], len(fold[1])] for fold in self.split.folds],
                 "features": repr(sorted(self.features().get_params().items(), key=str)),
             }
         )
