@@ -216,7 +216,7 @@ def test_regression_goes_from_request_to_summary(tmp_path: Path) -> None:
     n = 400
     rooms, city = rng.integers(1, 7, n), rng.choice(["Rome", "Oslo", "Lima"], n)
     built = pd.Timestamp("1990-01-01") + pd.to_timedelta(rng.integers(0, 12_000, n), unit="D")
-    price = 40_000 * rooms + 30_000 * (city == "Oslo") + 3 * (built - pd.Timestamp("1990-01-01")).days
+    price = 40_000 * rooms + 90_000 * (city == "Oslo") + 3 * (built - pd.Timestamp("1990-01-01")).days
     frame = pd.DataFrame({"house_id": range(n), "rooms": rooms, "city": city, "built": built.strftime("%d.%m.%Y"),
                           "price": price + rng.normal(0, 15_000, n)})  # fmt: skip
     frame.loc[::17, "rooms"] = np.nan

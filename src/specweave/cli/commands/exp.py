@@ -65,7 +65,7 @@ def show(session: Session, experiment: str, increment_id: str | None) -> None:
 
     details = show_experiment(_store(session, increment_id), experiment)
     session.say(render_experiment(details).rstrip())
-    session.answer("experiment", {"experiment": details.to_record()})
+    session.answer("experiment", details.to_record())
 
 
 @command.command("compare")
