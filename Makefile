@@ -6,7 +6,7 @@ NAME ?= churn
 # Give the CPU build of PyTorch that your index has; `make test TORCH=` does without, and the tests of the torch
 # and Keras parts are then skipped with a reason.
 TORCH ?= torch==2.13.0
-EXTRAS := dev,excel,catboost,forecast,recsys,serve,mlflow,wandb,tensorboard,ray,github,agents,dvc
+EXTRAS := dev,excel,catboost,forecast,recsys,serve,mlflow,wandb,tensorboard,ray,github,agents,dvc,sql
 # Rest of the command line after `make demo`: make demo fraud
 ifeq (demo,$(firstword $(MAKECMDGOALS)))
   ifneq (,$(word 2,$(MAKECMDGOALS)))

@@ -22,8 +22,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("specweave.cli.commands.predict", "Answer a file of raw rows with the packaged model."),
     "serve": ("specweave.cli.commands.serve", "Answer raw rows over HTTP."),
     "monitor": ("specweave.cli.commands.monitor", "Compare a new batch with the training data."),
+    "review": (
+        "specweave.cli.commands.review",
+        "Say what is doubtful, what to change, and what to try next.",
+    ),
     "agent": ("specweave.cli.commands.agent", "Teach coding agents to drive this project."),
     "mcp": ("specweave.cli.commands.mcp", "Serve this project to coding agents over MCP."),
+    "data": ("specweave.cli.commands.data", "Show, refresh and version the data of increments."),
     "doctor": ("specweave.cli.commands.doctor", "Check this machine and project, and say what to mend."),
     "demo": ("specweave.cli.commands.demo", "Run a bundled example end to end."),
 }

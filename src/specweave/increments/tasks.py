@@ -7,6 +7,9 @@ Reads: ``tasks.md``. Writes: single check boxes. Never: ticks what has no eviden
     - [ ] T-004: Train candidate models (5 algorithms)
       - script: pipeline/t004_candidates.py
       - evidence: experiments/*/model.pkl, experiments/comparison.md
+
+A task of your own may name what it reads (files of the project, ``increment: 0042 data/output.parquet``) under
+``inputs:``; it runs again when one of them changes.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ class TaskLine:
     evidence : tuple of str
         Glob patterns below the increment's folder; each must match at least one file.
     line : int
+    inputs : tuple of str
+        Files and addresses that it reads beside the increment's own data.
     """
 
     id: str
@@ -48,6 +53,7 @@ class TaskLine:
     script: str
     evidence: tuple[str, ...]
     line: int
+    inputs: tuple[str, ...] = ()
 
 
 def load_tasks(path: Path) -> list[TaskLine]:
@@ -105,7 +111,8 @@ def parse_tasks(text: str, where: str) -> list[TaskLine]:
                     f"'{path}' of {match[1]} leads out of the increment", where=f"{where}:{box.line}",
                     hint="write it as seen from the increment's folder, for example pipeline/t010_mine.py",
                 )  # fmt: skip
-        tasks.append(TaskLine(match[1], match[2].strip(), box.ticked, script, evidence, box.line))
+        inputs = tuple(p.strip().strip("`") for p in inner.get("inputs", "").split(",") if p.strip())
+        tasks.append(TaskLine(match[1], match[2].strip(), box.ticked, script, evidence, box.line, inputs))
     if not tasks:
         raise SpecError(
             "no task found",

@@ -19,11 +19,14 @@ from specweave.files.atomic import write_text
 from specweave.increments.criteria import parse_criteria
 from specweave.increments.plan import parse_plan
 from specweave.increments.project import Increment, Project
+from specweave.increments.references import parse_reference
 from specweave.increments.spec import DATA, MODEL, PROBLEM, parse_spec
 from specweave.pipeline.documents import render_plan, render_script, render_spec, render_tasks, render_tests
 from specweave.pipeline.inference import check_column, infer_problem, infer_target, infer_time
 from specweave.pipeline.tasktable import TASKS
 from specweave.problems.base import Choice, Problem
+from specweave.tables.locating import find_data_file
+from specweave.tables.sources.base import is_source
 
 _MODEL_DEFAULTS = {
     "Latency": "<100ms inference",
@@ -77,7 +80,8 @@ def plan_increment(project: Project, request: Request, *, today: dt.date | None 
     for text in request.metrics:
         parse_criteria(text, where="--metric")
     drafted = draft(project, request)
-    after = tuple(project.get_increment(a).number for a in request.after)
+    named = [*request.after, *([ref.name] if (ref := parse_reference(request.data)) else [])]
+    after = tuple(dict.fromkeys(project.get_increment(a).number for a in named))
     increment = project.new_increment(request.text)
     try:
         _write_documents(increment, request, drafted, after, today or dt.date.today())
@@ -164,6 +168,8 @@ def find_data(project: Project, text: str) -> Path:
     DataError
         If there is no such file; offers the nearest.
     """
+    if is_source(text):
+        return find_data_file(project.root, text, "--data")
     given = Path(os.path.expanduser(text))
     for path in (given, project.root / given):
         if path.is_file():
@@ -176,9 +182,11 @@ def find_data(project: Project, text: str) -> Path:
     raise DataError(f"no such file: {text}", where="--data", hint=hint)
 
 
-def data_text(project: Project, path: Path) -> str:
-    """Return a data path as the spec writes it: from the project's root where it lies inside."""
-    whole, root = path.resolve(), project.root.resolve()
+def data_text(project: Project, text: str) -> str:
+    """Return the data as the spec writes it: an address as it is, a path as seen from the project's root."""
+    if is_source(text):
+        return " ".join(text.split())
+    whole, root = find_data(project, text).resolve(), project.root.resolve()
     return (
         whole.relative_to(root).as_posix()
         if whole.is_relative_to(root)
@@ -201,7 +209,7 @@ def spec_fields(project: Project, request: Request, drafted: Drafted) -> dict[st
     if request.metrics:
         problem["Success metrics"] = ", ".join(request.metrics)
     data: dict[str, str] = {
-        "Training data": data_text(project, find_data(project, request.data)) if request.data
+        "Training data": data_text(project, request.data) if request.data
         else "(fill in: path of a table, for example data/train.csv)",
         "Target": target or "(fill in: the column to predict" + (f", one of {', '.join(_offer(drafted))})" if roles.get("columns") else ")"),
     }  # fmt: skip

@@ -29,6 +29,7 @@ from specweave.pipeline.staleness import (
     outputs_of,
     task_states,
 )
+from specweave.pipeline.system import check_dependencies, fetch_data, waiting_elsewhere
 from specweave.problems.base import problem_for
 
 Event = dict[str, Any]
@@ -96,11 +97,17 @@ def load_documents(increment: Increment) -> Documents:
     return Documents(spec, plan, load_tasks(increment.tasks_path))
 
 
-def plan_run(increment: Increment, options: RunOptions) -> list[TaskState]:
-    """Return every task with whether this run would run it, and why (``--dry-run``)."""
+def plan_run(increment: Increment, options: RunOptions, *, across: bool = False) -> list[TaskState]:
+    """Return every task with whether this run would run it, and why (``--dry-run``).
+
+    With `across`, tasks also wait for increments whose outputs they read (``sw do --all``).
+    """
     documents = load_documents(increment)
     lock = load_lock(increment.lock_path)
-    states = task_states(increment, documents.spec, documents.plan, documents.tasks, lock)
+    elsewhere = waiting_elsewhere(increment, documents.spec) if across else lambda task: ()
+    states = task_states(
+        increment, documents.spec, documents.plan, documents.tasks, lock, elsewhere=elsewhere
+    )
     return _chosen(states, documents.tasks, options)
 
 
@@ -156,6 +163,8 @@ def run_increment(
             hint="set 'status: active' in spec.md to go on",
         )
     with _only_run(increment):
+        check_dependencies(increment)
+        fetch_data(increment, documents.spec, tell)
         states = plan_run(increment, options)
         _check_scripts(increment, states)
         report = RunReport(increment.id, cached=[s.task.id for s in states if not s.stale])

@@ -6,7 +6,7 @@ Reads: documents, scripts, data, the lock. Writes: nothing. Never: runs a task, 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from specweave.increments.tasks import TaskLine
 from specweave.pipeline.lock import Lock
 from specweave.pipeline.tasktable import TASKS, TaskDef, find_definition
 from specweave.problems.base import problem_for
+from specweave.tables.sources.base import is_source
+from specweave.tables.sources.snapshots import snapshot_fingerprint
 
 # Settings that the table of tasks hands out by itself.
 _TABLED = frozenset(key for task in TASKS for key in task.plan)
@@ -33,13 +35,28 @@ class TaskState:
 
 
 def task_states(
-    increment: Increment, spec: Spec, plan: Plan, tasks: Sequence[TaskLine], lock: Lock
+    increment: Increment,
+    spec: Spec,
+    plan: Plan,
+    tasks: Sequence[TaskLine],
+    lock: Lock,
+    *,
+    elsewhere: Callable[[TaskLine], Sequence[str]] = lambda task: (),
 ) -> list[TaskState]:
-    """Return the state of each task, in order of the document."""
+    """Return the state of each task, in order of the document.
+
+    Parameters
+    ----------
+    elsewhere : callable, optional
+        Returns why a task must run because of other increments (``system.waiting_elsewhere``). Without it a task
+        is judged by its own inputs as they lie there now.
+    """
     states: list[TaskState] = []
     will_run: set[str] = set()
     for task in tasks:
         reasons = _reasons(increment, spec, plan, task, tasks, lock)
+        if not any(r.startswith("never") for r in reasons):
+            reasons += elsewhere(task)
         upstream = [t for t in upstream_of(task, tasks) if t in will_run]
         if upstream and not any(r.startswith("never") for r in reasons):
             reasons.append(f"{', '.join(upstream)} will run")
@@ -56,6 +73,11 @@ def upstream_of(task: TaskLine, tasks: Sequence[TaskLine]) -> list[str]:
     if definition is not None:
         return [t for t in definition.after if t in known]
     return known[: known.index(task.id)]
+
+
+def definition_of(task: TaskLine) -> TaskDef:
+    """Return what a task reads; one that a person added reads the data and all before it."""
+    return find_definition(task.id) or TaskDef(task.id, task.title, task.script, (), spec=TASKS[0].spec)
 
 
 def _reasons(
@@ -80,7 +102,7 @@ def input_fingerprints(
     increment: Increment, spec: Spec, plan: Plan, task: TaskLine, tasks: Sequence[TaskLine], lock: Lock
 ) -> dict[str, str]:
     """Return a fingerprint of everything that decides a task's result, by name."""
-    definition = find_definition(task.id) or TaskDef(task.id, task.title, task.script, (), spec=TASKS[0].spec)
+    definition = definition_of(task)
     found = {"script": _file(increment.folder / task.script)}
     reads_data = "Training data" in definition.spec
     problem = problem_for(spec.problem_type, where=spec.at("Problem type"))
@@ -100,16 +122,24 @@ def input_fingerprints(
             found[name] = digest(record.outputs)
     for name in definition.files:
         found[name] = _file(increment.folder / name)
+    for name in task.inputs:
+        found[name] = content_fingerprint(increment, name)
     return found
 
 
 def data_fingerprint(increment: Increment, spec: Spec, key: str = "Training data") -> str:
-    """Return the SHA-256 of the file that a field of the spec names; hashed anew only when its size or time
-    changed."""
+    """Return the SHA-256 of the data that a field of the spec names."""
     named = spec.get(key)
-    if named is None:
-        return "not filled in"
-    path = Path(os.path.expanduser(named.strip("`")))
+    return "not filled in" if named is None else content_fingerprint(increment, named)
+
+
+def content_fingerprint(increment: Increment, named: str) -> str:
+    """Return the SHA-256 of the file or address, as seen from the project's root; a file is hashed anew only
+    when its size or time changed."""
+    named = named.strip("`")
+    if is_source(named):
+        return snapshot_fingerprint(increment.project.root, named)
+    path = Path(os.path.expanduser(named))
     path = path if path.is_absolute() else increment.project.root / path
     if not path.is_file():
         return "missing"

@@ -26,6 +26,7 @@ from specweave.metrics.base import parse_metric_ref
 from specweave.pipeline.documents import RESULTS_BLOCK, render_result_rows
 from specweave.pipeline.lock import Lock, load_lock
 from specweave.pipeline.staleness import TaskState, missing_evidence, task_states
+from specweave.pipeline.system import waiting_elsewhere
 from specweave.pipeline.verdicts import Evidence, Verdict, judge
 from specweave.problems.base import problem_for
 from specweave.records import Metric
@@ -101,7 +102,7 @@ def validate_increment(
     plan = load_plan(increment.plan_path, problem.plan_keys)
     tasks = load_tasks(increment.tasks_path)
     lock = load_lock(increment.lock_path)
-    states = task_states(increment, spec, plan, tasks, lock)
+    states = task_states(increment, spec, plan, tasks, lock, elsewhere=waiting_elsewhere(increment, spec))
     found = Validation(increment.id, gates=[_task_gate(increment, s, lock) for s in states])
     evaluation = _evaluation(increment)
     if evaluation is not None:

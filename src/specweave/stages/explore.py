@@ -22,6 +22,7 @@ from specweave.records import Finding
 from specweave.stages.progress import tell
 from specweave.stages.workspace import Workspace, open_workspace
 from specweave.tables.correlation import correlation_matrix
+from specweave.tables.locating import find_pointer
 from specweave.tables.profile import make_profile
 from specweave.tables.quality import check_quality
 from specweave.tables.schema import make_schema, save_schema
@@ -100,7 +101,7 @@ def explore_data(
     tables = workspace.problem.data_tables(dataset, split)
     if tables:
         record["tables"] = plain([asdict(table) for table in tables])
-    _save(workspace.folder, found, record, dataset)
+    _save(workspace.folder, found, record, dataset, workspace.root)
     _track(workspace, found, record)
     grave = [f for f in found.findings if f.severity == "error"]
     doubts = [f for f in found.findings if f.severity == "warning"]
@@ -241,7 +242,7 @@ def profile_record(found: Exploration, dataset: Dataset, split: Split) -> dict[s
     return record
 
 
-def _save(folder: Path, found: Exploration, record: dict[str, Any], dataset: Dataset) -> None:
+def _save(folder: Path, found: Exploration, record: dict[str, Any], dataset: Dataset, root: Path) -> None:
     save_record(folder / PROFILE, KIND, SCHEMA, record)
     save_schema(folder / TABLE_SCHEMA, found.schema)
     write_text(folder / SAMPLE, found.sample.to_csv(index=False, lineterminator="\n"))
@@ -256,6 +257,7 @@ def _save(folder: Path, found: Exploration, record: dict[str, Any], dataset: Dat
             "sha256": source.sha256,
             "rows": source.rows,
             "notes": list(source.notes),
+            **({"dvc": pointer} if (pointer := find_pointer(root, source.path)) else {}),
         },
     )
 
