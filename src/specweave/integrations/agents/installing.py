@@ -163,7 +163,7 @@ def install_agents(
     agents = [get_agent(name) for name in names]
     texts = _Texts(root)
     actions: dict[str, str] = {}
-    for piece in _distinct(agents, root, server):
+    for piece in _distinct(agents, texts, server).values():
         current = texts.get(piece.path)
         state = piece.state(current)
         if state == "current":
@@ -191,12 +191,12 @@ def remove_agents(
     """
     agents = [get_agent(name) for name in names]
     others = [get_agent(n) for n in known_agents() if n not in names and agent_status(root, n).installed]
-    needed = {_key(p) for p in _distinct(others, root, True)}
     texts = _Texts(root)
+    needed = set(_distinct(others, texts, True))
     actions: dict[str, str] = {}
-    for piece in _distinct(agents, root, True):
+    for key, piece in _distinct(agents, texts, True).items():
         current = texts.get(piece.path)
-        if current is None or piece.state(current) == "absent" or _key(piece) in needed:
+        if current is None or piece.state(current) == "absent" or key in needed:
             continue
         if piece.state(current) == "edited" and not force:
             _note(actions, piece.path, "kept")
@@ -235,18 +235,14 @@ def _state(texts: _Texts, piece: Piece) -> str:
     return "edited"
 
 
-def _distinct(agents: Iterable[Agent], root: Path, server: bool) -> list[Piece]:
-    """Return the pieces of agents; what several share stands once."""
-    found: dict[tuple[str, ...], Piece] = {}
+def _distinct(agents: Iterable[Agent], texts: _Texts, server: bool) -> dict[tuple[object, ...], Piece]:
+    """Return the pieces of agents by what they are and where; what several share stands once."""
+    found: dict[tuple[object, ...], Piece] = {}
     for agent in agents:
-        for piece in (*agent.pieces(root), *(agent.server_pieces() if server else ())):
-            found.setdefault(_key(piece), piece)
-    return list(found.values())
-
-
-def _key(piece: Piece) -> tuple[str, ...]:
-    inner = getattr(piece, "keys", None) or getattr(piece, "name", "")
-    return (piece.path, *(inner if isinstance(inner, tuple) else (inner,)))
+        for piece in (*agent.pieces(texts.root), *(agent.server_pieces() if server else ())):
+            inner = getattr(piece, "keys", None) or getattr(piece, "name", "")
+            found.setdefault((texts.place(piece.path), inner), piece)
+    return found
 
 
 # What says most about a file that several pieces share.
