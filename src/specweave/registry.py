@@ -49,6 +49,7 @@ TABLES: dict[str, dict[str, str]] = {
         "cursor": "specweave.integrations.agents.cursor:AGENT",
         "copilot": "specweave.integrations.agents.copilot:AGENT",
         "gemini": "specweave.integrations.agents.gemini:AGENT",
+        "github-actions": "specweave.integrations.agents.github_actions:AGENT",
     },
     # Addresses that "Training data" may hold beside the path of a file.
     "sources": {

@@ -139,10 +139,8 @@ def test_a_tool_returns_the_document_of_the_command(folder: Path) -> None:
 
     async def work(client: Client) -> None:
         served = {t.name for t in (await client.list_tools()).tools}
-        assert served >= set(calls) - {"review"}
+        assert served == {*calls, "inc", "do", "done", "predict"}
         for tool, (arguments, command) in calls.items():
-            if tool not in served:
-                continue
             result = await client.call_tool(tool, arguments)
             assert not result.is_error, (tool, result)
             assert result.structured_content == sw(folder, *command), tool

@@ -50,7 +50,8 @@ def install(
     root = _root(session)
     changes = install_agents(root, chosen, server=mcp, force=force, dry_run=dry_run)
     _show(session, changes, dry_run)
-    for name in chosen:
+    wrote = not dry_run and any(c.action in ("written", "updated") for c in changes)
+    for name in chosen if wrote else ():
         for step in get_agent(name).next_steps:
             session.say(f"{name}: {step}", "dim")
     session.answer(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from specweave import registry
@@ -71,13 +72,19 @@ class _Texts:
     def place(self, path: str) -> Path:
         """Return the file behind a path; AGENTS.md and CLAUDE.md are often one file under two names."""
         found = (self.root / path).resolve()
-        if not found.is_relative_to(self.root.resolve()):
+        if not found.is_relative_to(self.boundary):
             raise StateError(
                 f"{path} is a link that leads out of the project",
                 where=self.root / path,
                 hint="replace the link by a file, then run the command again",
             )
         return found
+
+    @cached_property
+    def boundary(self) -> Path:
+        """The repository around the project, or the project: nothing is written outside of it."""
+        root = self.root.resolve()
+        return next((p for p in (root, *root.parents) if (p / ".git").exists()), root)
 
     def get(self, path: str) -> str | None:
         place = self.place(path)
@@ -101,8 +108,7 @@ class _Texts:
 
     def _prune(self, folder: Path) -> None:
         """Delete folders that became empty."""
-        root = self.root.resolve()
-        while folder != root and folder.is_relative_to(root):
+        while folder not in (self.boundary, self.root.resolve()):
             try:
                 folder.rmdir()
             except OSError:  # something of somebody else is in it

@@ -18,7 +18,7 @@ from specweave.integrations.git import prefix_of, top_of
 FILE = ".github/workflows/specweave.yml"
 _BEGIN = "# specweave:begin workflow (rewritten by sw agent install github-actions)"
 _END = "# specweave:end workflow (jobs of your own go below)"
-_MARKED = re.compile(r"^# specweave:begin workflow.*?^# specweave:end workflow[^\n]*\n?", re.M | re.S)
+MARKED = re.compile(r"^# specweave:begin workflow.*?^# specweave:end workflow[^\n]*\n?", re.M | re.S)
 
 _TEXT = """\
 {begin}
@@ -129,12 +129,12 @@ def install_workflow(root: Path) -> list[Path]:
         return [write_text(path, fresh)]
     text = read_text(path)
     plain = text.replace("\r\n", "\n")
-    if len(_MARKED.findall(plain)) != 1:
+    if len(MARKED.findall(plain)) != 1:
         raise StateError(
             "a workflow of this name is there and does not carry our two marks", where=path,
             hint=f"rename it, or delete it and run the command again: git rm {FILE}",
         )  # fmt: skip
-    changed = _MARKED.sub(lambda _: fresh, plain)
+    changed = MARKED.sub(lambda _: fresh, plain)
     if changed == plain:
         return []
     return [write_text(path, changed.replace("\n", "\r\n") if "\r\n" in text else changed)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -193,9 +192,6 @@ def _add_questions(server: MCPServer[Any], root: Path, call: _Caller) -> None:
     async def model_list(increment: Increment = None) -> CallToolResult:
         """List the registered models: status, experiment, algorithm, first metric."""
         return await call(["model", "list", "--json", *_named(increment)])
-
-    if find_spec("specweave.cli.commands.review") is None:
-        return
 
     @tool("Review by the ml-engineer")
     async def review(increment: Increment = None) -> CallToolResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from specweave.errors import SpecError, StateError, UnknownNameError
 from specweave.files.yamlio import parse_yaml
 from specweave.integrations.agents.blocks import put_block, take_block
 from specweave.integrations.agents.installing import (
+    Change,
     agent_status,
     install_agents,
     known_agents,
     remove_agents,
 )
 from specweave.integrations.agents.json_entries import MISSING, find_entry, put_entry, take_entry
+from specweave.integrations.github.workflow import install_workflow
 
 AGENTS = [name for name in known_agents() if name != "github-actions"]
 SETTINGS = '{\n\t"permissions": {"allow": ["Bash(ls:*)"]},\r\n  "x": 1}'
@@ -247,6 +250,40 @@ def test_settings_of_codex_and_commands_of_gemini_are_toml(tmp_path: Path) -> No
     assert set(engineer) == {"name", "description", "developer_instructions"}
     for path in (tmp_path / ".gemini/commands/sw").rglob("*.toml"):
         assert set(tomllib.loads(path.read_text())) == {"description", "prompt"}
+
+
+def test_the_workflow_stands_at_the_top_of_the_repository_and_keeps_jobs_of_a_person(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    root = tmp_path / "ml" / "churn"
+    root.mkdir(parents=True)
+    (change,) = install_agents(root, ["github-actions"])
+    assert change == Change("../../.github/workflows/specweave.yml", "written")
+    workflow = tmp_path / ".github/workflows/specweave.yml"
+    assert install_workflow(root) == [], "it is what the writer of workflows writes"
+    assert 'working-directory: "ml/churn"' in workflow.read_text()
+    ours = workflow.read_text()
+    workflow.write_text(
+        ours.replace("timeout-minutes: 30", "timeout-minutes: 31") + "  own:\n    runs-on: x\n"
+    )
+    assert install_agents(root, ["github-actions"]) == [Change(change.path, "updated")]
+    assert workflow.read_text() == ours + "  own:\n    runs-on: x\n"
+    remove_agents(root, ["github-actions"])
+    assert workflow.read_text() == "  own:\n    runs-on: x\n"
+    workflow.unlink()
+    install_agents(root, ["github-actions"])
+    remove_agents(root, ["github-actions"])
+    assert not (tmp_path / ".github").exists() and root.is_dir()
+
+
+def test_a_workflow_of_a_person_is_left_alone(tmp_path: Path) -> None:
+    workflow = tmp_path / ".github/workflows/specweave.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text("name: mine\n")
+    assert [c.action for c in install_agents(tmp_path, ["github-actions"])] == ["kept"]
+    assert [c.action for c in remove_agents(tmp_path, ["github-actions"])] == ["kept"]
+    with pytest.raises(StateError, match="does not carry our two marks"):
+        install_agents(tmp_path, ["github-actions"], force=True)
+    assert workflow.read_text() == "name: mine\n"
 
 
 # -- properties --------------------------------------------------------------------------------------
