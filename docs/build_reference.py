@@ -1,4 +1,5 @@
-"""Write docs/cli.md from the commands themselves; ``--check`` exits 1 where it is out of date.
+"""Write docs/cli.md from the commands and the codes of docs/review.md from the rules; ``--check`` exits 1 where
+either is out of date.
 
 Run: python docs/build_reference.py [--check]
 """
@@ -12,8 +13,11 @@ import click
 
 from specweave.cli.group import cli
 from specweave.cli.table import COMMANDS
+from specweave.files.documents import Document
+from specweave.review.codes import render_rules
 
 TARGET = Path(__file__).with_name("cli.md")
+REVIEW = Path(__file__).with_name("review.md")
 HEAD = """# Commands
 
 `sw` is also `specweave` and `python -m specweave`. Every command takes `--json` (one document on standard output with
@@ -56,14 +60,22 @@ def _section(command: click.Command, context: click.Context, level: int = 2) -> 
     return parts
 
 
+def render_review() -> str:
+    """Return docs/review.md with the table of codes as it is now."""
+    return (
+        Document(REVIEW.read_text(encoding="utf-8"), REVIEW.name)
+        .with_managed_block("codes", render_rules())
+        .text
+    )
+
+
 def main() -> None:
-    """Write or check the page."""
-    text = render()
-    if "--check" in sys.argv:
-        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-            sys.exit("docs/cli.md is out of date: run make docs")
-        return
-    TARGET.write_text(text, encoding="utf-8")
+    """Write or check the pages."""
+    for target, text in ((TARGET, render()), (REVIEW, render_review())):
+        if "--check" not in sys.argv:
+            target.write_text(text, encoding="utf-8")
+        elif not target.exists() or target.read_text(encoding="utf-8") != text:
+            sys.exit(f"docs/{target.name} is out of date: run make docs")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class TestLifetimeValueByCustomer(ProblemContract):
     def test_doubts_about_refunds_and_zeros_are_told_and_cohorts_shown(self) -> None:
         """Nothing odd in the transactions passes in silence."""
         made = self.made
-        assert {"SW231", "SW232"} <= {f.code for f in made.problem.check_data(made.dataset)}
+        assert {"SW261", "SW262"} <= {f.code for f in made.problem.check_data(made.dataset)}
         tables = made.problem.data_tables(made.dataset, made.split)
         assert [t.title.partition(":")[0] for t in tables] == ["Cohorts", "Cohorts"]
         assert all(len(row) == len(t.columns) for t in tables for row in t.rows)

@@ -26,8 +26,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "specweave.cli.commands.review",
         "Say what is doubtful, what to change, and what to try next.",
     ),
+    "github": (
+        "specweave.cli.commands.github",
+        "Make issues that say how increments stand, keep them up to date.",
+    ),
     "agent": ("specweave.cli.commands.agent", "Teach coding agents to drive this project."),
     "mcp": ("specweave.cli.commands.mcp", "Serve this project to coding agents over MCP."),
+    "ci": ("specweave.cli.commands.ci", "Judge a pull request: criteria, gates, metrics against the base."),
     "data": ("specweave.cli.commands.data", "Show, refresh and version the data of increments."),
     "doctor": ("specweave.cli.commands.doctor", "Check this machine and project, and say what to mend."),
     "demo": ("specweave.cli.commands.demo", "Run a bundled example end to end."),

@@ -120,7 +120,7 @@ def _held(outcome: pd.DataFrame, level: int) -> float:
 
 
 def check_coverage(outcome: pd.DataFrame, decision: Mapping[str, Any], n_units: int) -> list[Finding]:
-    """Return SW331 where an interval held clearly less, or more, than it says.
+    """Return SW340 where an interval held clearly less, or more, than it says.
 
     `n_units` independent units decide what is clear: the steps of one path err together.
     """
@@ -131,7 +131,7 @@ def check_coverage(outcome: pd.DataFrame, decision: Mapping[str, Any], n_units: 
         if abs(held - nominal) <= max(0.05, noise):
             continue
         found.append(Finding(
-            code="SW331", severity="warning" if held < nominal else "info", where=_WHERE,
+            code="SW340", severity="warning" if held < nominal else "info", where=_WHERE,
             message=f"the {level} % interval held {held:.0%} of the holdout",
             evidence={"level": level, "held": held, "rows": len(outcome), "units": n_units},
             advice="the last steps were less steady than those before" if held < nominal

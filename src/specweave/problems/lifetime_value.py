@@ -279,13 +279,13 @@ class LifetimeValue(AmountProblem):
         once = float((rows["frequency"] == 0).mean())
         n = len(bought.table)
         doubts: Sequence[tuple[bool, str, str, str, dict[str, Any]]] = (
-            (bought.refunds > 0, "SW231", f"{bought.refunds:,} of {n:,} transactions are refunds (negative amounts)",
+            (bought.refunds > 0, "SW261", f"{bought.refunds:,} of {n:,} transactions are refunds (negative amounts)",
              "they lower the spend and are no purchase; check that this is what they mean", {"refunds": bought.refunds}),
-            (bought.zeros > 0, "SW232", f"{bought.zeros:,} of {n:,} transactions have an amount of zero",
+            (bought.zeros > 0, "SW262", f"{bought.zeros:,} of {n:,} transactions have an amount of zero",
              "they count as purchases that cost nothing", {"zeros": bought.zeros}),
-            (bought.dropped > 0, "SW233", f"{bought.dropped:,} rows lack customer, date or amount and are left out",
+            (bought.dropped > 0, "SW263", f"{bought.dropped:,} rows lack customer, date or amount and are left out",
              "mend them in the source", {"dropped": bought.dropped}),
-            (once > 0.5, "SW234", f"{once:.0%} of the customers bought on one day only",
+            (once > 0.5, "SW264", f"{once:.0%} of the customers bought on one day only",
              "little tells them apart: judge the model on those who returned, too", {"share": once}),
         )  # fmt: skip
         return [

@@ -13,6 +13,7 @@ from typing import Any
 from specweave.errors import StageError
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.run import Run
+from specweave.files.atomic import write_bytes
 from specweave.metrics.base import find_metric
 from specweave.problems.base import ModelExperiment
 from specweave.stages.candidates import BUDGET_SHARE, ExperimentResults
@@ -75,7 +76,9 @@ def tune_best(
     for position, experiment in enumerate(chosen):
         # Each gets its share of what is left, so that an early finish helps the next.
         left = max(0.0, seconds - (time.monotonic() - began))
-        records.append(tune_one(workspace, experiment, trials, left / (len(chosen) - position)))
+        records.append(
+            tune_one(workspace, experiment, trials, left / (len(chosen) - position), budget=seconds)
+        )
     return ExperimentResults(workspace, records, write_comparison(workspace))
 
 
@@ -97,22 +100,35 @@ def _tunable(workspace: Workspace) -> list[ModelExperiment]:
 
 
 def tune_one(
-    workspace: Workspace, experiment: ModelExperiment, trials: int, seconds: float
+    workspace: Workspace,
+    experiment: ModelExperiment,
+    trials: int,
+    seconds: float,
+    *,
+    budget: float | None = None,
 ) -> ExperimentRecord:
-    """Tune one candidate in an experiment of its own and train the best parameters found."""
+    """Tune one candidate in an experiment of its own and train the best parameters found.
+
+    A search that time had ended early goes on, in a new experiment, where there is a larger `budget` (seconds
+    for all searches; `seconds` where not given).
+    """
+    budget = seconds if budget is None else budget
     name = f"tuned-{experiment.name}"
     inputs = {**inputs_of(workspace, experiment), "search": dict(experiment.search), "trials": trials}
     known = workspace.store.find_completed(name, inputs)
-    if known:
-        tell("experiment", f"{known.id}: already done, kept", name=name, status="kept")
-        return known
     # A space of one or two parameters is searched through long before the plan's trials are used up.
     trials = min(trials, TRIALS_PER_PARAMETER * len(experiment.search))
+    if known and (known.metrics.get("n_trials", trials) >= trials or budget <= _budget_of(known)):
+        tell("experiment", f"{known.id}: already done, kept", name=name, status="kept")
+        return known
     run = workspace.store.create(
         name, task="T-005", inputs=inputs, seed=workspace.seed, resume=True, increment=workspace.increment.id,
         data_sha256=workspace.dataset.source.sha256,
-        tags={"role": "tuned", "generation": workspace.generation, "algorithm": experiment.algorithm},
+        tags={"role": "tuned", "generation": workspace.generation, "algorithm": experiment.algorithm,
+              "budget_s": f"{budget:g}"},
     )  # fmt: skip
+    if known and (known.folder / JOURNAL).exists() and not (run.folder / JOURNAL).exists():
+        write_bytes(run.folder / JOURNAL, (known.folder / JOURNAL).read_bytes())
     with run:
         shared = Shared(
             workspace.problem,
@@ -132,6 +148,11 @@ def tune_one(
         summary = finish(workspace, run, folds, final)
     tell("experiment", f"{run.id}: {summary}, {count} trials", name=name, status="completed")
     return workspace.store.get(run.id)
+
+
+def _budget_of(record: ExperimentRecord) -> float:
+    """Return the seconds that a search was given; those of an older version count as enough."""
+    return float(record.tags.get("budget_s", "inf"))
 
 
 def _search(

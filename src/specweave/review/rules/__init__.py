@@ -1,0 +1,1 @@
+"""The rules of the review; ``registry.py`` names each by its code."""
