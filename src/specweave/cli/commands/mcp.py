@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ def command(session: Session, listed: bool) -> None:
     root: Path = (project.root if project else session.project or Path.cwd()).resolve()
     if listed:
         _list(session, SpecweaveServer(root))
-    else:
-        serve(root)
+        return
+    if sys.stdin.isatty():
+        click.echo("waiting for a client; agents start this by themselves (Ctrl-D ends it)", err=True)
+    serve(root)
 
 
 def _list(session: Session, server: Any) -> None:

@@ -60,7 +60,8 @@ def check_parses(line: str) -> None:
         command.make_context(command.name, words, parent=context.parent)
 
 
-SHOWN = sorted({line for text in TEXTS.values() for line in commands_of(text)})
+PAGE = Path(__file__).resolve().parents[4] / "docs/agents.md"
+SHOWN = sorted({x for text in (*TEXTS.values(), PAGE.read_text(encoding="utf-8")) for x in commands_of(text)})
 
 
 def test_the_texts_show_the_whole_job() -> None:

@@ -262,6 +262,17 @@ def test_a_client_that_goes_away_leaves_no_run_behind(slow: Path) -> None:
     wait_for_end(int((slow / "pid.txt").read_text()))
 
 
+def test_without_the_package_the_answer_is_how_to_install_it(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['mcp'] = None; from specweave.cli.main import main; main(['mcp', *sys.argv[1:]])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--list", "--json"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 3
+    (record,) = json.loads(done.stdout)["errors"]
+    assert record["code"] == "missing-extra" and "pip install 'specweave-ml[agents]'" in record["fix"]
+
+
 # -- small parts -------------------------------------------------------------------------------------
 
 
