@@ -6,6 +6,7 @@ Never: runs a task, or calls a verdict missing only because the data is not in t
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -192,6 +193,24 @@ def _task_lines(increment: Increment, found: Validation, tasks: Sequence[TaskLin
     ]
 
 
+def _as_written(increment: Increment, tasks: Sequence[TaskLine]) -> list[GateLine]:
+    """Return the gate that the numbers judged here are those that the task wrote, not edited since."""
+    path = increment.folder / REPORT
+    records = load_lock(increment.lock_path).tasks
+    writer = next((t for t in tasks if t.id in records and REPORT in records[t.id].outputs), None)
+    if writer is None or not path.exists():
+        return []
+    # git may have changed the line endings on its way here.
+    raw = path.read_bytes()
+    hashes = {hashlib.sha256(data).hexdigest() for data in (raw, raw.replace(b"\r\n", b"\n"))}
+    passed = records[writer.id].outputs[REPORT] in hashes
+    note, fix = (
+        f"{REPORT} was changed since {writer.id} wrote it",
+        f"sw do {increment.number} --task {writer.id} --force",
+    )
+    return [_gate_line(increment, "Evaluation is as it was written", passed, note, fix, writer.line)]
+
+
 def _data_here(increment: Increment, spec: Spec) -> bool:
     return spec.get("Training data") is None or data_fingerprint(increment, spec) != "missing"
 
@@ -269,7 +288,7 @@ def _from_row(increment: Increment, criterion: Criterion, row: Sequence[str]) ->
     return CriterionLine(
         text=criterion.text, document=_document(increment, name), line=criterion.line, measured=row[2],
         verdict=verdict if verdict in ("pass", "fail", "inconclusive") else "missing", blocks=blocks,
-        experiment=row[4], note=note.strip(), waived=note.strip() if waived else "",
+        experiment=row[4], note="; ".join(x for x in (note.strip(), AS_RECORDED) if x), waived=note.strip() if waived else "",
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What a pull request does to criteria and metrics, for people and for the machines that merge."""
