@@ -25,8 +25,13 @@ def start_child(
     switches: Mapping[str, object],
     write_fd: int,
     log: IO[str],
+    *,
+    python: str | None = None,
 ) -> subprocess.Popen[str]:
-    """Start the worker with the tasks to run; `switches` reach its scripts as ``SPECWEAVE_NAME``."""
+    """Start the worker with the tasks to run; `switches` reach its scripts as ``SPECWEAVE_NAME``.
+
+    `python` is the interpreter, this one where not given.
+    """
     environment = {
         **os.environ,
         "SPECWEAVE_INCREMENT": increment.id,
@@ -38,7 +43,7 @@ def start_child(
     }
     environment |= {f"SPECWEAVE_{name}": str(value) for name, value in switches.items() if value is not None}
     child = subprocess.Popen(
-        [sys.executable, "-m", "specweave.pipeline.worker"],
+        [python or sys.executable, "-m", "specweave.pipeline.worker"],
         stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=(write_fd,), env=environment, text=True,
         cwd=increment.project.root,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from specweave.errors import SpecError, StateError, StorageError
@@ -61,7 +62,17 @@ class RunReport:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The switches of ``sw do``."""
+    """The switches of ``sw do``; the last three are those of a repetition.
+
+    Attributes
+    ----------
+    until : str or None
+        The last task that is run.
+    recorded : Path or None
+        What the run that is repeated had done (``stages.recorded``).
+    python : str or None
+        The interpreter that runs the scripts, where not this one.
+    """
 
     task: str | None = None
     from_task: str | None = None
@@ -69,6 +80,9 @@ class RunOptions:
     budget_s: float | None = None
     jobs: int | None = None
     engine: str | None = None
+    until: str | None = None
+    recorded: Path | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +134,10 @@ def _chosen(states: Sequence[TaskState], tasks: Sequence[TaskLine], options: Run
         first = find_task(tasks, options.from_task)
         at = [t.id for t in tasks].index(first.id)
         chosen = list(states[at:])
+    if options.until:
+        last = [t.id for t in tasks].index(find_task(tasks, options.until).id)
+        within = {t.id for t in tasks[: last + 1]}
+        chosen = [s for s in chosen if s.task.id in within]
     if options.force:
         chosen = [TaskState(s.task, True, s.reasons or ("forced",)) for s in chosen]
     elif options.from_task and chosen and not chosen[0].stale:
@@ -229,8 +247,10 @@ def _run_child(
     read_fd, write_fd = os.pipe()
     log_path = increment.project.cache / f"{increment.id}.worker.log"
     with log_path.open("w", encoding="utf-8") as log, os.fdopen(read_fd, encoding="utf-8") as events:
-        switches = {"BUDGET": options.budget_s, "JOBS": options.jobs, "ENGINE": options.engine}
-        child = start_child(increment, waiting, switches, write_fd, log)
+        switches = {
+            "BUDGET": options.budget_s, "JOBS": options.jobs, "ENGINE": options.engine, "RECORDED": options.recorded,
+        }  # fmt: skip
+        child = start_child(increment, waiting, switches, write_fd, log, python=options.python)
         try:
             for line in events:
                 event: Event = json.loads(line)

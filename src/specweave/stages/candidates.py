@@ -18,6 +18,7 @@ from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.store import ExperimentStore
 from specweave.problems.base import ModelExperiment
 from specweave.stages.choice import write_comparison
+from specweave.stages.recorded import find_recorded
 from specweave.stages.training import train_experiments
 from specweave.stages.workspace import Workspace, open_workspace
 
@@ -165,6 +166,9 @@ def _train_combinations(
         for e, r in zip(experiments, records, strict=True)
         if r.status == "completed" and f"cv_{ref.key}" in r.metrics
     }
+    recorded = find_recorded()
+    if recorded and recorded.scores:
+        scores = dict(recorded.scores)
     more = workspace.problem.combinations(
         experiments, scores, workspace.plan, higher_is_better=find_metric(ref.name).higher_is_better
     )

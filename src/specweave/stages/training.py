@@ -10,7 +10,7 @@ import contextlib
 import io
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from specweave.experiments.run import Run
 from specweave.files.atomic import replacing
 from specweave.problems.base import Dataset, ModelExperiment, Problem, Split
 from specweave.stages.progress import tell
+from specweave.stages.recorded import find_recorded, hold_threads
 
 if TYPE_CHECKING:
     from specweave.stages.workspace import Workspace
@@ -35,7 +36,7 @@ FINAL = -1  # the fit on all training rows
 
 @dataclass(frozen=True)
 class Shared:
-    """What every worker needs; it reaches each of them once."""
+    """What every worker needs; it reaches each of them once. `recorded` holds the threads of fits that are repeated."""
 
     problem: Problem
     dataset: Dataset
@@ -43,6 +44,7 @@ class Shared:
     features: Any
     seed: int
     threads: int
+    recorded: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,21 @@ def fit_once(item: tuple[ModelExperiment, int], shared: Shared) -> Fit:
     """Fit one experiment on one fold (or, as ``FINAL``, on all training rows)."""
     experiment, fold = item
     rows = shared.split.train if fold == FINAL else shared.split.folds[fold][0]
-    began = time.perf_counter()
-    model = shared.problem.fit(
-        experiment, shared.dataset, rows, shared.features, seed=shared.seed, threads=shared.threads
-    )
-    seconds = time.perf_counter() - began
-    if fold == FINAL:
-        return Fit(None, model, seconds)
-    outcome = shared.problem.predict(model, shared.dataset, shared.split.folds[fold][1])
+    threads = shared.recorded.get(experiment.name)
+    with hold_threads(threads):
+        began = time.perf_counter()
+        model = shared.problem.fit(
+            experiment,
+            shared.dataset,
+            rows,
+            shared.features,
+            seed=shared.seed,
+            threads=threads or shared.threads,
+        )
+        seconds = time.perf_counter() - began
+        if fold == FINAL:
+            return Fit(None, model, seconds)
+        outcome = shared.problem.predict(model, shared.dataset, shared.split.folds[fold][1])
     outcome.insert(1, "fold", fold + 1)
     return Fit(outcome, None, seconds)
 
@@ -113,6 +122,7 @@ def train_experiments(
     """
     # Before anything is opened: an engine that cannot be had must not leave open experiments behind.
     chosen = make_engine(engine or engine_name(workspace))
+    recorded = find_recorded()
     open_runs: dict[int, Progress] = {}
     done: dict[int, str] = {}
     for index, experiment in enumerate(experiments):
@@ -128,14 +138,23 @@ def train_experiments(
             tags={"role": role, "generation": workspace.generation, "holdout": workspace.split.digest(),
                   "algorithm": experiment.algorithm},
         )  # fmt: skip
+        done[index] = run.id
+        if recorded and experiment.name in recorded.left_out:
+            leave_out(run, recorded.left_out[experiment.name])
+            continue
         run.log_params(dict(experiment.params))
         if experiment.note:
             run.log_note(experiment.note)
         open_runs[index] = Progress(experiment, run)
-        done[index] = run.id
     if open_runs:
-        _run_all(workspace, open_runs, chosen, jobs, deadline)
+        _run_all(workspace, open_runs, chosen, jobs, None if recorded else deadline)
     return [workspace.store.get(done[i]) for i in range(len(experiments))]
+
+
+def leave_out(run: Run, reason: str) -> None:
+    """Close an experiment that is not trained, as one that time cut off was closed."""
+    run.log_note(f"NOT RUN: {reason}")
+    run.close("interrupted")
 
 
 def engine_name(workspace: Workspace) -> str:
@@ -180,9 +199,14 @@ def _run_all(
             cores = workspace.asked_jobs or engine.capacity()
             jobs = min(jobs or cores, len(keys))
             threads = min(engine.threads_each(jobs), max(1, cores // jobs))
+            held = recorded.threads if (recorded := find_recorded()) else {}
             shared = Shared(
-                workspace.problem, workspace.dataset, workspace.split, workspace.features(), workspace.seed, threads
+                workspace.problem, workspace.dataset, workspace.split, workspace.features(), workspace.seed, threads,
+                held,
             )  # fmt: skip
+            for progress in open_runs.values():
+                # The last digits of a sum depend on how many threads share it.
+                progress.run.add_tag("threads", held.get(progress.experiment.name, threads))
             engine.map(
                 fit_once, [(open_runs[i].experiment, fold) for i, fold in keys], jobs=jobs, on_result=on_result,
                 deadline=deadline, labels=[f"{open_runs[i].experiment.name} fold {f + 1}" for i, f in keys],

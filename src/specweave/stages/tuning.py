@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from specweave.errors import StageError
@@ -19,7 +21,8 @@ from specweave.problems.base import ModelExperiment
 from specweave.stages.candidates import BUDGET_SHARE, ExperimentResults
 from specweave.stages.choice import write_comparison
 from specweave.stages.progress import tell
-from specweave.stages.training import FINAL, Fit, Shared, finish, fit_once, inputs_of, trained
+from specweave.stages.recorded import find_recorded
+from specweave.stages.training import FINAL, Fit, Shared, finish, fit_once, inputs_of, leave_out, trained
 from specweave.stages.workspace import Workspace, open_workspace
 
 JOURNAL = "optuna-journal.log"
@@ -84,6 +87,10 @@ def tune_best(
 
 def _tunable(workspace: Workspace) -> list[ModelExperiment]:
     """Return the plan's candidates that were trained and have a search space, best first."""
+    recorded = find_recorded()
+    if recorded and recorded.params:
+        planned = workspace.problem.candidates(workspace.dataset, workspace.spec, workspace.plan)
+        return [e for e in planned if e.search and tuned_name(e) in recorded.params]
     ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
     key = f"cv_{ref.key}"
     values = {r.name: r.metrics[key] for r in trained(workspace, ["candidate"]) if key in r.metrics}
@@ -97,6 +104,11 @@ def _tunable(workspace: Workspace) -> list[ModelExperiment]:
     return sorted(
         (e for e in planned if e.search and e.name in values), key=lambda e: sign * float(values[e.name])
     )
+
+
+def tuned_name(experiment: ModelExperiment) -> str:
+    """Return what a candidate is called once it is tuned."""
+    return f"tuned-{experiment.name}"
 
 
 def tune_one(
@@ -113,7 +125,8 @@ def tune_one(
     for all searches; `seconds` where not given).
     """
     budget = seconds if budget is None else budget
-    name = f"tuned-{experiment.name}"
+    name = tuned_name(experiment)
+    recorded = find_recorded()
     inputs = {**inputs_of(workspace, experiment), "search": dict(experiment.search), "trials": trials}
     known = workspace.store.find_completed(name, inputs)
     # A space of one or two parameters is searched through long before the plan's trials are used up.
@@ -129,24 +142,35 @@ def tune_one(
     )  # fmt: skip
     if known and (known.folder / JOURNAL).exists() and not (run.folder / JOURNAL).exists():
         write_bytes(run.folder / JOURNAL, (known.folder / JOURNAL).read_bytes())
+    if recorded and name in recorded.left_out:
+        leave_out(run, recorded.left_out[name])
+        return workspace.store.get(run.id)
     with run:
+        threads = recorded.threads.get(name, workspace.jobs) if recorded else workspace.jobs
+        run.add_tag("threads", threads)
+        held = {name: threads, experiment.name: threads} if recorded else {}
         shared = Shared(
-            workspace.problem,
-            workspace.dataset,
-            workspace.split,
-            workspace.features(),
-            workspace.seed,
-            workspace.jobs,
-        )
-        best, count, folds = _search(workspace, run, experiment, shared, trials, seconds)
+            workspace.problem, workspace.dataset, workspace.split, workspace.features(), workspace.seed, threads, held
+        )  # fmt: skip
+        count: int | None = None
+        folds: list[Fit] = []
+        if recorded and name in recorded.params:
+            best = {k: v for k, v in recorded.params[name].items() if k in experiment.search}
+        else:
+            search = _Search(trials, seconds)
+            if recorded:
+                search = _Search(recorded.trials.get(name, trials), None, recorded.points.get(name, []))
+            best, count, folds = _search(workspace, run, experiment, shared, search)
         tuned = experiment.with_params(best, name)
         run.log_params(dict(tuned.params))
-        run.log_metric("n_trials", count)
+        if count is not None:
+            run.log_metric("n_trials", count)
         if not folds:  # the best trial belongs to an earlier process: its predictions are made again
             folds = [fit_once((tuned, i), shared) for i in range(len(workspace.split.folds))]
         final: Fit = fit_once((tuned, FINAL), shared)
         summary = finish(workspace, run, folds, final)
-    tell("experiment", f"{run.id}: {summary}, {count} trials", name=name, status="completed")
+    told = f", {count} trials" if count is not None else ", parameters as recorded"
+    tell("experiment", f"{run.id}: {summary}{told}", name=name, status="completed")
     return workspace.store.get(run.id)
 
 
@@ -155,13 +179,23 @@ def _budget_of(record: ExperimentRecord) -> float:
     return float(record.tags.get("budget_s", "inf"))
 
 
+@dataclass(frozen=True)
+class _Search:
+    """How far a search goes: `seconds` is None where only the trials count; `points` are tried as they are."""
+
+    trials: int
+    seconds: float | None
+    points: Sequence[Mapping[str, Any]] = ()
+
+
 def _search(
-    workspace: Workspace, run: Run, experiment: ModelExperiment, shared: Shared, trials: int, seconds: float
+    workspace: Workspace, run: Run, experiment: ModelExperiment, shared: Shared, search: _Search
 ) -> tuple[dict[str, Any], int, list[Fit]]:
     """Return the best parameters, the number of finished trials (those of an earlier process included), and
     the fits of the best trial where it was run here."""
     import optuna
 
+    trials = search.trials
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
     direction = "maximize" if find_metric(ref.name).higher_is_better else "minimize"
@@ -178,7 +212,11 @@ def _search(
         storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
     ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     done = len(study.get_trials(deepcopy=False, states=ended))
-    if done:
+    if search.points:
+        trials = len(search.points)
+        for point in search.points:
+            study.enqueue_trial(dict(point))
+    elif done:
         tell("note", f"{run.id}: goes on after {done} finished trials")
     else:
         defaults = {k: v for k, v in experiment.params.items() if k in experiment.search}
@@ -222,7 +260,7 @@ def _search(
 
     if trials > done:
         # At least one trial always runs, so that a tiny budget still gives a tuned record.
-        study.optimize(objective, n_trials=trials - done, timeout=max(seconds, 0.01), callbacks=[after],
+        study.optimize(objective, n_trials=trials - done, timeout=None if search.seconds is None else max(search.seconds, 0.01), callbacks=[after],
                        catch=(Exception,))  # fmt: skip
     finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if not finished and failures:
