@@ -25,6 +25,8 @@ _NAMES = {
     "explain_model": "specweave.stages.explanation",
     "prepare_deployment": "specweave.stages.deployment",
     "plan_ab_test": "specweave.stages.ab_test",
+    "load_training_data": "specweave.stages.own_tables",
+    "publish_table": "specweave.stages.own_tables",
     "publish_document": "specweave.publish.documents",
     "ModelExperiment": "specweave.problems.base",
     "open_workspace": "specweave.stages.workspace",

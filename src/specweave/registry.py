@@ -21,6 +21,7 @@ TABLES: dict[str, dict[str, str]] = {
         "lifetime_value": "specweave.problems.lifetime_value:LifetimeValue",
         "recommendation": "specweave.problems.recommendation:Recommendation",
         "forecasting": "specweave.problems.forecasting:Forecasting",
+        "own-scripts": "specweave.problems.own_scripts:OwnScripts",
     },
     "metrics": {
         "classification": "specweave.metrics.classification:METRICS",
@@ -28,6 +29,7 @@ TABLES: dict[str, dict[str, str]] = {
         "forecast": "specweave.metrics.forecast:METRICS",
         "ranking": "specweave.metrics.ranking:METRICS",
         "operational": "specweave.metrics.operational:METRICS",
+        "tables": "specweave.metrics.tables:METRICS",
     },
     "engines": {
         "local": "specweave.engines.local:LocalEngine",

@@ -187,12 +187,12 @@ def _check_values(plan: Plan) -> None:
             ) from error
 
 
-def save_plan_config(path: Path, config: Mapping[str, Any]) -> None:
+def save_plan_config(path: Path, config: Mapping[str, Any], extra_keys: tuple[str, ...] = ()) -> None:
     """Replace the YAML block; every byte outside it stays."""
     from specweave.files.yamlio import render_yaml
 
     text = read_text(path)
-    plan = parse_plan(text, path)
+    plan = parse_plan(text, path, extra_keys)
     write_text(path, Document(text, plan.where).with_fence_body(plan.fence, render_yaml(config)).text)
 
 

@@ -17,7 +17,7 @@ from specweave.files.yamlio import render_yaml
 from specweave.increments.criteria import Criterion
 from specweave.increments.project import Increment
 from specweave.increments.spec import DATA, MODEL, PROBLEM, Spec
-from specweave.pipeline.tasktable import TASKS, TaskDef
+from specweave.pipeline.tasktable import TaskDef
 from specweave.problems.base import Choice
 from specweave.records import Finding
 
@@ -55,6 +55,7 @@ def render_plan(
     choices: Sequence[Choice],
     reasons: Sequence[tuple[str, str]],
     profile: Mapping[str, Any] | None,
+    tasks: Sequence[TaskDef],
 ) -> str:
     """Return the text of plan.md: why, then the one YAML block that runs."""
     config: dict[str, Any] = {}
@@ -85,7 +86,7 @@ def render_plan(
     lines += ["## Choices", ""]
     lines += [f"- `{c.key}`: {c.reason}" for c in choices]
     lines += ["", "## Pipeline", "", "```yaml", render_yaml(config).rstrip("\n"), "```", ""]
-    lines += ["## Stages", "", *_stages(), ""]
+    lines += ["## Stages", "", *_stages(tasks), ""]
     return "\n".join(lines)
 
 
@@ -96,18 +97,18 @@ def planned_doubts(increment: Increment) -> list[str]:
     return [b.text for b in document.bullets(section)] if section else []
 
 
-def _stages() -> list[str]:
-    return [f"{i}. {t.title.partition(' (')[0]}: `{t.script}`" for i, t in enumerate(TASKS, 1)]
+def _stages(tasks: Sequence[TaskDef]) -> list[str]:
+    return [f"{i}. {t.title.partition(' (')[0]}: `{t.script}`" for i, t in enumerate(tasks, 1)]
 
 
-def render_tasks(increment: Increment, counts: Mapping[str, str]) -> str:
+def render_tasks(increment: Increment, counts: Mapping[str, str], tasks: Sequence[TaskDef]) -> str:
     """Return the text of tasks.md."""
     lines = [
         f"# Tasks: {title_of(increment)}", "",
         "`sw do` runs the scripts in this order and ticks a task when its evidence is in the folder. Add tasks of",
         "your own (a number, a `script:`, an `evidence:`), reorder them, remove them.", "",
     ]  # fmt: skip
-    for task in TASKS:
+    for task in tasks:
         lines += [
             f"- [ ] {task.id}: {task.title.format(**counts)}",
             f"  - script: `{task.script}`",

@@ -23,7 +23,7 @@ from specweave.increments.references import parse_reference
 from specweave.increments.spec import DATA, MODEL, PROBLEM, parse_spec
 from specweave.pipeline.documents import render_plan, render_script, render_spec, render_tasks, render_tests
 from specweave.pipeline.inference import check_column, infer_problem, infer_target, infer_time
-from specweave.pipeline.tasktable import TASKS
+from specweave.pipeline.tasktable import OWN_TASKS, TASKS
 from specweave.problems.base import Choice, Problem
 from specweave.tables.locating import find_data_file
 from specweave.tables.sources.base import is_source
@@ -184,6 +184,10 @@ def find_data(project: Project, text: str) -> Path:
 
 def data_text(project: Project, text: str) -> str:
     """Return the data as the spec writes it: an address as it is, a path as seen from the project's root."""
+    reference = parse_reference(text)
+    if reference:
+        number = project.get_increment(reference.name).number
+        return f"increment: {number}" + (f" {reference.what}" if reference.what != "data" else "")
     if is_source(text):
         return " ".join(text.split())
     whole, root = find_data(project, text).resolve(), project.root.resolve()
@@ -256,13 +260,14 @@ def _write_documents(
     spec_text = render_spec(increment, request.text, fields, after, today)
     spec = parse_spec(spec_text, increment.spec_path)
     choices = drafted.problem().draft_plan(spec, drafted.profile)
-    plan_text = render_plan(spec, choices, drafted.reasons, drafted.profile)
+    tasks = TASKS if drafted.problem.trains else OWN_TASKS
+    plan_text = render_plan(spec, choices, drafted.reasons, drafted.profile, tasks)
     plan = parse_plan(plan_text, increment.plan_path, drafted.problem.plan_keys)
     write_text(increment.spec_path, spec_text)
     write_text(increment.plan_path, plan_text)
-    write_text(increment.tasks_path, render_tasks(increment, _counts(plan.config)))
+    write_text(increment.tasks_path, render_tasks(increment, _counts(plan.config), tasks))
     write_text(increment.tests_path, render_tests(spec))
-    for task in TASKS:
+    for task in tasks:
         write_text(increment.folder / task.script, render_script(task, choices))
 
 

@@ -96,6 +96,12 @@ TASKS: tuple[TaskDef, ...] = (
 )  # fmt: skip
 
 
+# What an increment of own scripts begins with.
+OWN_TASKS: tuple[TaskDef, ...] = (
+    TaskDef("T-010", "Prepare and publish the table", "pipeline/t010_own.py", ("data/output.parquet",)),
+)
+
+
 def find_definition(task_id: str) -> TaskDef | None:
     """Return the definition of one of the nine, or None for a task that a person added."""
     return next((t for t in TASKS if t.id == task_id), None)

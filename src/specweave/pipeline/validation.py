@@ -22,7 +22,7 @@ from specweave.increments.project import Increment
 from specweave.increments.spec import Spec, load_spec
 from specweave.increments.tasks import load_tasks
 from specweave.increments.waivers import Waiver, load_waivers, waiver_name
-from specweave.metrics.base import parse_metric_ref
+from specweave.metrics.base import find_metric, parse_metric_ref
 from specweave.pipeline.documents import RESULTS_BLOCK, render_result_rows
 from specweave.pipeline.lock import Lock, load_lock
 from specweave.pipeline.staleness import TaskState, missing_evidence, task_states
@@ -104,8 +104,10 @@ def validate_increment(
     lock = load_lock(increment.lock_path)
     states = task_states(increment, spec, plan, tasks, lock, elsewhere=waiting_elsewhere(increment, spec))
     found = Validation(increment.id, gates=[_task_gate(increment, s, lock) for s in states])
-    evaluation = _evaluation(increment)
-    if evaluation is not None:
+    evaluation = _evaluation(increment) if problem.trains else logged_metrics(increment)
+    if not problem.trains:
+        found.gates.append(_experiments_gate(increment))
+    elif evaluation is not None:
         found.gates += _evidence_gates(increment, evaluation)
     evidence = Evidence(workspace_of(increment), evaluation) if evaluation else None
     waivers = load_waivers(increment.folder)
@@ -163,17 +165,11 @@ def _evaluation(increment: Increment) -> dict[str, Any] | None:
 
 def _evidence_gates(increment: Increment, evaluation: dict[str, Any]) -> list[Gate]:
     """Check what the seed names: experiments logged, best model saved, metrics documented, explained."""
-    from specweave.experiments.store import ExperimentStore
-
     number = increment.number
-    records = ExperimentStore(increment.experiments).list()
-    open_ones = [r.id for r in records if r.status == "running"]
     best = str(evaluation["experiment"])
     folder = increment.experiments / best
     return [
-        Gate(name="All experiments logged", passed=bool(records) and not open_ones,
-             note=f"still running: {', '.join(open_ones)}" if open_ones else f"{len(records)} experiments",
-             fix="wait for them" if open_ones else ""),
+        _experiments_gate(increment),
         Gate(name="Best model saved", passed=(folder / "model.pkl").exists(), note=best,
              fix=f"sw do {number} --from T-004 --force"),
         Gate(name="Evaluation metrics documented", passed=bool(evaluation.get("metrics")),
@@ -181,6 +177,46 @@ def _evidence_gates(increment: Increment, evaluation: dict[str, Any]) -> list[Ga
         Gate(name="Model explainability artifacts present", passed=(folder / "shap_values.pkl").exists(),
              note=f"experiments/{best}/shap_values.pkl", fix=f"sw do {number} --task T-007 --force"),
     ]  # fmt: skip
+
+
+def _experiments_gate(increment: Increment) -> Gate:
+    from specweave.experiments.store import ExperimentStore
+
+    records = ExperimentStore(increment.experiments).list()
+    open_ones = [r.id for r in records if r.status == "running"]
+    note = f"still running: {', '.join(open_ones)}" if open_ones else f"{len(records)} experiments"
+    return Gate(name="All experiments logged", passed=bool(records) and not open_ones, note=note,
+                fix="wait for them" if open_ones else "")  # fmt: skip
+
+
+def logged_metrics(increment: Increment) -> dict[str, Any] | None:
+    """Return what an increment's own scripts logged, in the shape of an evaluation; None where nothing was.
+
+    Of each metric the latest completed experiment that logged it counts.
+    """
+    from specweave.experiments.store import ExperimentStore
+
+    latest: dict[str, tuple[float, str]] = {}
+    experiment = ""
+    for record in sorted(
+        ExperimentStore(increment.experiments).list(), key=lambda r: (r.ended or "", r.number)
+    ):
+        if record.status == "completed" and record.metrics:
+            latest |= {name: (float(value), record.id) for name, value in record.metrics.items()}
+            experiment = record.id
+    if not latest:
+        return None
+    metrics = [_logged(name, value) | {"logged_by": by} for name, (value, by) in latest.items()]
+    return {"experiment": experiment, "metrics": metrics, "decision": {}}
+
+
+def _logged(name: str, value: float) -> dict[str, Any]:
+    try:
+        definition = find_metric(parse_metric_ref(name).name)
+    except LookupError:
+        return {"name": name, "value": value, "higher_is_better": True}
+    return {"name": parse_metric_ref(name).key, "value": value,
+            "higher_is_better": definition.higher_is_better, "unit": definition.unit}  # fmt: skip
 
 
 # -- criteria --------------------------------------------------------------------------------------

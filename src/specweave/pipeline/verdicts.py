@@ -139,13 +139,26 @@ def judge(criterion: Criterion, evidence: Evidence) -> Verdict:
 def _judge_absolute(criterion: Criterion, evidence: Evidence) -> Verdict:
     assert criterion.metric is not None
     metric = _measured(criterion.metric, criterion, evidence)
-    experiment = str((evidence.evaluation or {})["experiment"])
+    experiment = _measured_by(criterion.metric, evidence)
     if metric is None:
         return Verdict(
             criterion=criterion, verdict="missing", blocks=True, experiment=experiment,
-            note=f"{criterion.metric.label} was not measured", fix=f"sw do {evidence.increment.number} --task T-006 --force",
+            note=f"{criterion.metric.label} was not measured", fix=_measure_with(evidence),
         )  # fmt: skip
     return verdict_of(criterion, metric, criterion.value, experiment)
+
+
+def _measured_by(ref: MetricRef, evidence: Evidence) -> str:
+    """Return the experiment whose value counts: the chosen one, or, of own scripts, the one that logged it."""
+    evaluation = evidence.evaluation or {}
+    logged = (m.get("logged_by") for m in evaluation["metrics"] if m["name"] == ref.key)
+    return str(next(logged, None) or evaluation["experiment"])
+
+
+def _measure_with(evidence: Evidence) -> str:
+    if evidence.workspace.problem.trains:
+        return f"sw do {evidence.increment.number} --task T-006 --force"
+    return f"log it in one of the scripts, then: sw do {evidence.increment.number}"
 
 
 def verdict_of(criterion: Criterion, metric: Metric, bar: float, experiment: str, note: str = "") -> Verdict:
@@ -217,7 +230,7 @@ def _measured(ref: MetricRef, criterion: Criterion, evidence: Evidence) -> Metri
         for item in (evidence.evaluation or {})["metrics"]:
             if item["name"] == ref.key and math.isclose(item.get("level", 0.95), level):
                 return metric_from(item)
-    if find_metric(ref.name).measure is None:
+    if find_metric(ref.name).measure is None or not evidence.workspace.problem.trains:
         found = next((m for m in (evidence.evaluation or {})["metrics"] if m["name"] == ref.key), None)
         return metric_from(found) if found else None
     return measure_now(ref, evidence, criterion.where, level)
@@ -227,7 +240,7 @@ def metric_from(item: Mapping[str, Any]) -> Metric:
     """Return the Metric that a record holds."""
     from specweave.files.store import number
 
-    return msgspec.convert({k: number(v) for k, v in item.items()}, Metric)
+    return msgspec.convert({k: number(v) for k, v in item.items() if k != "logged_by"}, Metric)
 
 
 def measure_now(ref: MetricRef, evidence: Evidence, segment: tuple[str, str] | None, level: float) -> Metric:

@@ -240,6 +240,9 @@ class Problem(ABC):
         Fields of the spec that only this type knows and that decide what it learns.
     data_fields : tuple of str
         Fields among them that name further data files.
+    trains : bool
+        Whether the nine tasks apply. Where not, tasks are a person's own scripts, and criteria are judged by what
+        these log.
     """
 
     name: ClassVar[str]
@@ -249,6 +252,7 @@ class Problem(ABC):
     plan_keys: ClassVar[tuple[str, ...]] = ()
     spec_keys: ClassVar[tuple[str, ...]] = ()
     data_fields: ClassVar[tuple[str, ...]] = ()
+    trains: ClassVar[bool] = True
 
     # -- planning: from a request and a profile to documents ---------------------------------------
 

@@ -24,10 +24,15 @@ from specweave.stages.numbers import short_number
 def render_summary(increment: Increment, found: Validation) -> str:
     """Return the text of the completion summary."""
     spec = load_spec(increment.spec_path)
-    evaluation = load_json(increment.folder / "reports" / "evaluation.json")
     records = [r for r in ExperimentStore(increment.experiments).list() if r.tags.get("role") != "analysis"]
+    head = [f"## {spec.title} - COMPLETE", "", f"> {spec.request}" if spec.request else ""]
+    path = increment.folder / "reports" / "evaluation.json"
+    if not path.exists():  # its tasks are scripts of its own, and it has no model
+        own = [head, _logged(records), _criteria(found.verdicts), _lessons(records)]
+        return "\n".join(line for part in own for line in [*part, ""]).rstrip("\n") + "\n"
+    evaluation = load_json(path)
     parts = [
-        [f"## {spec.title} - COMPLETE", "", f"> {spec.request}" if spec.request else ""],
+        head,
         _experiments(records, evaluation),
         _best(increment, evaluation),
         _readiness(increment, found, evaluation),
@@ -36,6 +41,16 @@ def render_summary(increment: Increment, found: Validation) -> str:
         _history(increment, found),
     ]
     return "\n".join(line for part in parts for line in [*part, ""]).rstrip("\n") + "\n"
+
+
+def _logged(records: Sequence[ExperimentRecord]) -> list[str]:
+    lines = [f"### Experiments Run: {len(records)}", ""]
+    for record in records:
+        told = (
+            ", ".join(f"{n} = {short_number(float(v))}" for n, v in record.metrics.items()) or record.status
+        )
+        lines.append(f"- [{record.id}](experiments/{record.id}/metrics.json): {told}")
+    return lines
 
 
 def _experiments(records: Sequence[ExperimentRecord], evaluation: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from specweave.cli.output import Session, common_options
+from specweave.cli.table import COMMANDS
 
 
 @click.command("demo")
@@ -17,15 +19,16 @@ from specweave.cli.output import Session, common_options
 @click.option(
     "--into", type=click.Path(path_type=Path), help="Folder of the demo project (default: demo/NAME)."
 )
+@click.option("--data", metavar="FILE", help="Run the example on a table of your own instead.")
 @common_options
-def command(session: Session, name: str | None, into: Path | None) -> int:
+def command(session: Session, name: str | None, into: Path | None, data: str | None) -> int:
     """Run a bundled example from the request to the completion summary. Without NAME: list them.
 
     \b
     Example:
       sw demo churn
     """
-    from specweave.errors import UnknownNameError, did_you_mean
+    from specweave.errors import DataError, UnknownNameError, did_you_mean
 
     known = find_demos()
     if name is None:
@@ -35,7 +38,10 @@ def command(session: Session, name: str | None, into: Path | None) -> int:
     if name not in known:
         raise UnknownNameError(f"no demo is called '{name}'", hint=did_you_mean(name, known))
     folder, demo = known[name]
-    return _run(session, name, folder, demo, (into or Path("demo") / name).resolve())
+    own = Path(data).resolve() if data else None
+    if own is not None and not own.is_file():
+        raise DataError(f"no such file: {data}", where="--data", hint="name one table")
+    return _run(session, name, folder, demo, (into or Path("demo") / name).resolve(), own)
 
 
 def find_demos() -> dict[str, tuple[Path, dict[str, Any]]]:
@@ -51,44 +57,49 @@ def find_demos() -> dict[str, tuple[Path, dict[str, Any]]]:
     return found
 
 
-def _run(session: Session, name: str, folder: Path, demo: dict[str, Any], into: Path) -> int:
+def _run(
+    session: Session, name: str, folder: Path, demo: dict[str, Any], into: Path, own: Path | None
+) -> int:
     import os
 
-    from specweave.cli.commands.do import command as do
-    from specweave.cli.commands.done import command as done
-    from specweave.cli.commands.inc import command as inc
-    from specweave.cli.commands.validate import command as validate
+    from specweave.cli.demo_system import run_system
+    from specweave.increments.project import Project
 
     began = time.monotonic()
     into.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
         if path.is_file() and path.name != "demo.yaml":
             shutil.copyfile(path, into / path.name)
+    table = own or folder / str(demo["data"])
+    shutil.copyfile(table, into / table.name)
     os.chdir(into)
     os.environ.pop("SPECWEAVE_INCREMENT", None)
     os.environ["SPECWEAVE_PROJECT"] = str(into)
-    options = ["--quiet"] if session.quiet else []
-    steps: list[tuple[click.Command, list[str], str]] = []
-    if not any((into / ".specweave" / "increments").glob("*/spec.md")):
-        steps.append((inc, _inc_arguments(demo), "inc"))
-    steps += [
-        (do, ["--budget", str(demo.get("budget", "90s"))], "do"),
-        (validate, [], "validate"),
-        (done, [], "done"),
-    ]
-    for step, arguments, title in steps:
+
+    def step(title: str, arguments: list[str]) -> int:
         shown = " ".join(f'"{a}"' if " " in a else a for a in arguments)
         session.say(f"\n$ sw {title} {shown}".rstrip(), "head")
-        code = step.main([*arguments, *options], standalone_mode=False) or 0
+        module = importlib.import_module(COMMANDS[title][0])
+        options = ["--quiet"] if session.quiet else []
+        code = int(module.command.main([*arguments, *options], standalone_mode=False) or 0)
         if code:
             session.say(f"\nstopped: sw {title} ended with {code}; look in {into}", "bad")
-            return int(code)
-    _where_to_look(session, name, into, time.monotonic() - began)
-    return 0
+        return code
+
+    if "increments" in demo:
+        code = run_system(folder, demo, Project(into), table.name, step)
+    else:
+        fresh = not any((into / ".specweave" / "increments").glob("*/spec.md"))
+        code = step("inc", _inc_arguments(demo, table.name)) if fresh else 0
+        code = code or step("do", ["--budget", str(demo.get("budget", "90s"))])
+        code = code or step("validate", []) or step("done", [])
+    if not code:
+        _where_to_look(session, name, into, time.monotonic() - began)
+    return code
 
 
-def _inc_arguments(demo: dict[str, Any]) -> list[str]:
-    arguments = [str(demo["request"]), "--data", str(demo["data"])]
+def _inc_arguments(demo: dict[str, Any], data: str) -> list[str]:
+    arguments = [str(demo["request"]), "--data", data]
     for option in ("target", "problem", "time"):
         if demo.get(option):
             arguments += [f"--{option}", str(demo[option])]

@@ -85,7 +85,11 @@ def command(
         if not session.json:
             show_error(report.failed["error"])
         return exit_code_of(report.failed["error"]["code"])
-    ran = f"{len(report.ran)} tasks run" if report.ran else "everything is up to date"
+    ran = (
+        f"{len(report.ran)} task{'s' * (len(report.ran) != 1)} run"
+        if report.ran
+        else "everything is up to date"
+    )
     session.say(
         f"{increment.id}: {ran}{f', {len(report.cached)} up to date' if report.ran and report.cached else ''}",
         "good",
@@ -138,7 +142,11 @@ def _do_all(session: Session, options: Any, dry_run: bool) -> int:
         return 130
     for report in result.reports:
         if report.increment not in result.failed:
-            told = f"{len(report.ran)} tasks run" if report.ran else "everything is up to date"
+            told = (
+                f"{len(report.ran)} task{'s' * (len(report.ran) != 1)} run"
+                if report.ran
+                else "everything is up to date"
+            )
             session.say(f"{report.increment}: {told}", "good")
     for name, error in result.failed.items():
         session.say(f"{name}: failed", "bad")

@@ -11,7 +11,12 @@ from specweave.cli.output import Session, common_options
 
 @click.command("inc")
 @click.argument("request")
-@click.option("--data", metavar="FILE", help="The table: .csv, .tsv, .csv.gz, .parquet, .jsonl, .xlsx.")
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="A table (.csv, .tsv, .csv.gz, .parquet, .jsonl, .xlsx), a pattern, https://, s3://, "
+    "'sqlite:///FILE SELECT ...', or 'increment: 0042'.",
+)
 @click.option("--target", metavar="COL", help="The column to predict.")
 @click.option("--problem", metavar="TYPE", help='For example "Regression"; inferred by default.')
 @click.option("--time", "time_column", metavar="COL", help="The column that orders the rows in time.")
@@ -62,7 +67,7 @@ def command(
     session.say(f"made {increment.id}", "good")
     session.say(f"  {folder}/spec.md    what must be true")
     session.say(f"  {folder}/plan.md    how the pipeline runs, and why")
-    session.say(f"  {folder}/tasks.md   the nine tasks")
+    session.say(f"  {folder}/tasks.md   the tasks")
     doubts = planned_doubts(increment)
     for doubt in doubts[:5]:
         session.say(f"  doubt: {doubt}", "warn")

@@ -62,7 +62,13 @@ def _graph(session: Session, project: Any) -> None:
         session.say('no increment yet; next: sw inc "what to predict"')
     for row in record["increments"]:
         stale = [item["task"] for item in row["stale"]]
-        listed = ", ".join(stale) if len(stale) < row.get("tasks", 0) else f"all {len(stale)} tasks"
+        listed = (
+            ", ".join(stale)
+            if len(stale) < row.get("tasks", 0) or not stale
+            else f"all {len(stale)} tasks"
+            if len(stale) > 1
+            else stale[0]
+        )
         state = "cannot be read" if row["error"] else f"{listed} to run" if stale else "up to date"
         session.say(
             f"{row['id']}  {row['status']}  {state}", "bad" if row["error"] else "warn" if stale else "good"

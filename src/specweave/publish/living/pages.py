@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from specweave.errors import SpecError
 from specweave.experiments.record import ExperimentRecord
 from specweave.files.store import load_record
-from specweave.increments.project import Project
+from specweave.increments.project import Increment, Project
 from specweave.increments.spec import load_spec
 from specweave.metrics.base import find_metric, parse_metric_ref
+from specweave.pipeline.system import dependencies_of
 from specweave.publish.living.facts import Facts
 from specweave.publish.summary import duration_text, size_text
 from specweave.stages.numbers import short_number
@@ -38,17 +40,25 @@ def render_system(project: Project) -> str:
     """Return the graph of increments and what each builds on, as Mermaid."""
     lines = ["```mermaid", "graph LR"]
     increments = project.increments()
-    numbers = {i.number: i.id for i in increments}
     for increment in increments:
         lines.append(f'  i{increment.number}["{increment.id}"]')
+    rows: list[str] = []
     for increment in increments:
-        for needed in load_spec(increment.spec_path).depends_on:
-            lines.append(
-                f"  i{needed} --> i{increment.number}"
-                if needed in numbers
-                else f'  i{needed}["{needed} (missing)"] --> i{increment.number}'
-            )
-    return "\n".join([*lines, "```", ""])
+        for other, what in _builds_on(increment):
+            known = other in {i.id for i in increments}
+            node = f"i{other.partition('-')[0]}" + ("" if known else f'["{other} (missing)"]')
+            lines.append(f"  {node} -->{f'|{what}|' if what else ''} i{increment.number}")
+            rows.append(f"| {increment.id} | {what or 'comes after it'} | {other} |")
+    table = ["| increment | takes | from |", "|---|---|---|", *rows, ""] if rows else []
+    return "\n".join([*lines, "```", "", *table])
+
+
+def _builds_on(increment: Increment) -> list[tuple[str, str]]:
+    """Return (increment, what is taken from it); one that is gone by the number that the spec names."""
+    try:
+        return [(d.increment.id, d.what) for d in dependencies_of(increment)]
+    except SpecError:
+        return [(number, "") for number in load_spec(increment.spec_path).depends_on]
 
 
 def render_features(facts: Facts) -> str | None:
