@@ -25,6 +25,7 @@ from specweave.increments.tasks import TaskLine, load_tasks
 from specweave.pipeline.documents import RESULTS_BLOCK
 from specweave.pipeline.lock import load_lock
 from specweave.pipeline.staleness import TaskState, data_fingerprint, task_states
+from specweave.pipeline.system import ordered
 from specweave.pipeline.validation import Validation, describe, validate_increment
 from specweave.pipeline.verdicts import Verdict, metric_from
 from specweave.problems.base import problem_for
@@ -162,7 +163,8 @@ def load_standing(increment: Increment) -> Standing:
         spec=spec,
         tasks=lines,
         evidence=[
-            _gate_line(increment, g.name, g.passed, g.note, g.fix, 1) for g in found.gates[len(tasks) :]
+            *(_gate_line(increment, g.name, g.passed, g.note, g.fix, 1) for g in found.gates[len(tasks) :]),
+            *_as_written(increment, tasks),
         ],
         criteria=[_criterion_line(increment, v, recorded, best) for v in found.verdicts],
         metrics=metrics,
@@ -212,7 +214,17 @@ def _as_written(increment: Increment, tasks: Sequence[TaskLine]) -> list[GateLin
 
 
 def _data_here(increment: Increment, spec: Spec) -> bool:
-    return spec.get("Training data") is None or data_fingerprint(increment, spec) != "missing"
+    """Return whether the data of an increment, and of all that it builds on, is in this checkout."""
+    specs = [spec, *(load_spec(i.spec_path) for i in ordered([increment]) if i.id != increment.id)]
+    owners = [Increment(s.path.parent) for s in specs]
+    return not any(_data_missing(owner, s) for owner, s in zip(owners, specs, strict=True))
+
+
+def _data_missing(increment: Increment, spec: Spec) -> bool:
+    problem = problem_for(spec.problem_type, where=spec.at("Problem type"))
+    keys = [key for key in ("Training data", *problem.data_fields) if spec.get(key) is not None]
+    prints = [data_fingerprint(increment, spec, key) for key in keys]
+    return any(p == "not fetched" or p.partition(":")[0] == "missing" for p in prints)
 
 
 def _without_data(

@@ -20,6 +20,7 @@ from specweave.increments.spec import DATA, Spec, load_spec
 from specweave.integrations.ci.comparison import Comparison, compare_with_base
 from specweave.integrations.git import changed_paths, find_text, get_commit, merge_base
 from specweave.integrations.standing import Standing, load_standing
+from specweave.pipeline.system import dependencies_of
 from specweave.stages.evaluation import REPORT
 
 _PLACE = re.compile(r"^(.*?)(?::(\d+))?$")
@@ -188,14 +189,17 @@ def _touched(
     specs = {i.id: spec for i in increments if (spec := _spec(i)) is not None}
     found = folders & known
     found |= {name for name, spec in specs.items() if _data_changed(spec, changed)}
-    while True:
-        numbers = {name.partition("-")[0] for name in found}
-        more = {
-            name for name, spec in specs.items() if numbers.intersection(d[:4] for d in spec.depends_on)
-        } - found
-        if not more:
-            return found
+    upstream = {i.id: _upstream(i) for i in increments}
+    while more := {name for name, needed in upstream.items() if needed & found} - found:
         found |= more
+    return found
+
+
+def _upstream(increment: Increment) -> set[str]:
+    try:
+        return {d.increment.id for d in dependencies_of(increment)}
+    except SpecweaveError:
+        return set()  # judging it says what is wrong, where its folder changed
 
 
 def _spec(increment: Increment) -> Spec | None:
