@@ -139,9 +139,8 @@ def _tried(standing: Standing) -> str:
 
 
 def _metrics(metrics: list[Metric]) -> str:
-    return table(
-        ("metric", "value"), [(escape(metric_label(m.name)), escape(value_text(m))) for m in metrics], _MOST
-    )
+    rows = [(escape(metric_label(m.name)), escape(value_text(m))) for m in metrics]
+    return table(("metric", f"value [{metrics[0].level:.0%} interval]"), rows, _MOST)
 
 
 def best_record(best: BestModel | None) -> dict[str, Any] | None:
