@@ -22,6 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("specweave.cli.commands.predict", "Answer a file of raw rows with the packaged model."),
     "serve": ("specweave.cli.commands.serve", "Answer raw rows over HTTP."),
     "monitor": ("specweave.cli.commands.monitor", "Compare a new batch with the training data."),
+    "reproduce": (
+        "specweave.cli.commands.reproduce",
+        "Run again in a clean folder and compare every number.",
+    ),
     "review": (
         "specweave.cli.commands.review",
         "Say what is doubtful, what to change, and what to try next.",

@@ -5,7 +5,7 @@ Reads: nothing. Writes: nothing. Never: measures; a stopwatch in the evaluation 
 
 from __future__ import annotations
 
-from specweave.metrics.base import MetricDef
+from specweave.metrics.base import MetricDef, find_metric, known_metric
 
 METRICS = (
     MetricDef(
@@ -33,3 +33,25 @@ METRICS = (
         higher_is_better=False, unit="s", description="Wall-clock seconds of the final fit.",
     ),
 )  # fmt: skip
+
+# Names carry their unit last (``cv_seconds``, ``model_bytes``); these units say how fast and how big.
+_UNITS = ("seconds", "s", "ms", "bytes", "mb")
+
+
+def is_operational(name: str) -> bool:
+    """Return whether a number says how fast or how big something was, so that it depends on the machine.
+
+    Parameters
+    ----------
+    name : str
+        As in ``metrics.json``, ``cv_`` and ``_std`` included.
+
+    Examples
+    --------
+    >>> is_operational("train_seconds"), is_operational("model_bytes"), is_operational("cv_roc_auc_std")
+    (True, True, False)
+    """
+    stem = name.removeprefix("cv_").removesuffix("_std")
+    if known_metric(stem):
+        return find_metric(stem).name in {metric.name for metric in METRICS}
+    return stem.rpartition("_")[2] in _UNITS
