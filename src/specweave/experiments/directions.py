@@ -21,7 +21,7 @@ def find_direction(name: str) -> bool | None:
 
     Examples
     --------
-    >>> find_direction("cv_roc_auc"), find_direction("val_loss"), find_direction("rows")
+    >>> find_direction("cv_roc_auc"), find_direction("val_loss"), find_direction("columns")
     (True, False, None)
     """
     plain = name.casefold()

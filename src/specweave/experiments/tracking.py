@@ -5,6 +5,7 @@ Reads: the project around the working directory. Writes: through the store. Neve
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -96,7 +97,7 @@ def track_experiment(
     known = name if isinstance(name, ExperimentMetadata) else ExperimentMetadata(name=name)
     run = find_store(increment).create(
         known.name,
-        task=task,
+        task=task or os.environ.get("SPECWEAVE_TASK"),
         tags={**known.to_tags(), **make_tags(tags)},
         seed=seed,
         inputs=inputs,
@@ -125,7 +126,7 @@ def track_model(
     return track_experiment(
         name,
         increment,
-        task=task,
+        task=task or os.environ.get("SPECWEAVE_TASK"),
         tags={"model": "", **make_tags(tags)},
         seed=seed,
         inputs=inputs,

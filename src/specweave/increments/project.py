@@ -14,6 +14,7 @@ from typing import Any
 
 from specweave.errors import SpecError, StateError, UnknownNameError, did_you_mean
 from specweave.files.atomic import claim_numbered, storage_errors, write_text
+from specweave.increments.merging import set_driver, write_attributes
 
 FOLDER = ".specweave"
 _ID = re.compile(r"^(\d{1,6})(?:-(.+))?$")
@@ -241,6 +242,8 @@ class Project:
             write_text(self.home / "config.yaml", CONFIG_TEXT)
         if not (self.home / ".gitignore").exists():
             write_text(self.home / ".gitignore", "cache/\n.claims/\n")
+        if write_attributes(self.home) or fresh:
+            set_driver(self.root)
         return fresh
 
 

@@ -16,11 +16,13 @@ from importlib.metadata import PackageNotFoundError, version
 from specweave.errors import SpecweaveError
 from specweave.files.atomic import storage_errors, write_text
 from specweave.files.documents import Document
-from specweave.files.store import read_text
+from specweave.files.store import load_json, read_text, save_json
+from specweave.increments.merging import driver_is_set, set_driver, write_attributes
 from specweave.increments.plan import load_plan
 from specweave.increments.project import Increment, Project
 from specweave.increments.spec import load_spec
 from specweave.increments.tasks import load_tasks
+from specweave.pipeline.system import dependencies_of
 from specweave.problems.base import problem_for
 
 _PACKAGES = (
@@ -102,6 +104,7 @@ def check_project(project: Project) -> list[Check]:
             "run: sw doctor --fix" if twice else "",
         )
     )
+    checks.append(_merging(project))
     for increment in project.increments():
         doubled = _doubled_experiments(increment)
         if doubled:
@@ -118,6 +121,17 @@ def check_project(project: Project) -> list[Check]:
         else:
             checks.append(Check(increment.id, True, spec.status))
     return checks
+
+
+def _merging(project: Project) -> Check:
+    known = driver_is_set(project.root)
+    if known is None:
+        return Check("git", True, "no repository; nothing to merge")
+    if known and (project.home / ".gitattributes").exists():
+        return Check("git", True, "derived files are never merged")
+    return Check(
+        "git", False, "this clone does not know how derived files are merged", "run: sw doctor --fix"
+    )
 
 
 def _config(project: Project) -> Check:
@@ -143,8 +157,12 @@ def _doubled_experiments(increment: Increment) -> list[str]:
 
 
 def mend(project: Project) -> list[str]:
-    """Give every increment but the first of a duplicate number the next free one; say what was done."""
+    """Give all but the first of a duplicate number the next free one, and set up merging; say what was done."""
     done: list[str] = []
+    if write_attributes(project.home):
+        done.append("wrote .specweave/.gitattributes")
+    if set_driver(project.root):
+        done.append("told this clone to keep derived files in a merge")
     for found in duplicate_numbers(project).values():
         # The older one keeps its number: others may already refer to it.
         ordered = sorted(found, key=lambda i: (_created(i), i.id))
@@ -154,7 +172,54 @@ def mend(project: Project) -> list[str]:
             with storage_errors(target):
                 increment.folder.rename(target)
             _set_id(Increment(target))
-            done.append(f"{increment.id} is now {target.name}")
+            named = [i.id for i in project.increments() if increment.number in _named_in(i)]
+            done.append(
+                f"{increment.id} is now {target.name}"
+                + (
+                    f"; {', '.join(named)} build on {increment.number}: see that it is the one they mean"
+                    if named
+                    else ""
+                )
+            )
+    for increment in project.increments():
+        done += _renumber_experiments(increment)
+    return done
+
+
+def _named_in(increment: Increment) -> set[str]:
+    """Return the numbers that an increment builds on, as its documents write them."""
+    try:
+        return {d.increment.number for d in dependencies_of(increment)}
+    except SpecweaveError:
+        return set()
+
+
+def _renumber_experiments(increment: Increment) -> list[str]:
+    """Give every experiment of a doubled number but the oldest the next free one.
+
+    One that the evaluation speaks of keeps its name.
+    """
+    names = _doubled_experiments(increment)
+    if not names:
+        return []
+    folder = increment.experiments
+    path = increment.folder / "reports" / "evaluation.json"
+    fixed = str(load_json(path)["experiment"]) if path.exists() else ""
+    records = {name: load_json(folder / name / "experiment.json") for name in names}
+    done: list[str] = []
+    for number in sorted({name.split("-")[1] for name in names}):
+        shared = [n for n in names if n.split("-")[1] == number]
+        shared.sort(key=lambda n: (n != fixed, str(records[n].get("started", "")), n))
+        for name in shared[1:]:
+            taken = [int(f.name.split("-")[1]) for f in folder.iterdir() if re.match(r"exp-\d+-", f.name)]
+            free = max(taken) + 1
+            target = f"exp-{free:03d}-{name.split('-', 2)[2]}"
+            with storage_errors(folder / target):
+                (folder / name).rename(folder / target)
+            body = {**records[name], "number": free}
+            body |= {key: target for key in ("id", "folder") if key in body}
+            save_json(folder / target / "experiment.json", body)
+            done.append(f"{increment.id}: {name} is now {target}")
     return done
 
 

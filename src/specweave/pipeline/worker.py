@@ -71,6 +71,7 @@ def main() -> None:
     sys.path[:0] = [orders["root"], str(Path(orders["folder"]) / "pipeline")]
     for task in orders["tasks"]:
         current["task"] = task["id"]
+        os.environ["SPECWEAVE_TASK"] = task["id"]
         if not run_task(pipe, task["id"], Path(orders["folder"]) / task["script"]):
             break
         # The parent records the task before the next begins, so that a kill between them loses nothing.

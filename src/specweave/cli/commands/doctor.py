@@ -11,7 +11,7 @@ from specweave.cli.output import Session, common_options
 
 @click.command("doctor")
 @click.option(
-    "--fix", is_flag=True, help="Mend what can be mended: give duplicate numbers the next free one."
+    "--fix", is_flag=True, help="Mend what can be mended: duplicate numbers, the merging of derived files."
 )
 @common_options
 def command(session: Session, fix: bool) -> int:
