@@ -7,9 +7,8 @@ Reads: an increment's documents, data and records. Writes: ``reports/reproductio
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,19 @@ from specweave.errors import StageError, StateError
 from specweave.experiments.provenance import git_state
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.store import ExperimentStore
+from specweave.files.atomic import write_text
 from specweave.files.store import load_json, save_record
 from specweave.increments.project import Increment
-from specweave.increments.tasks import TaskLine, load_tasks
+from specweave.increments.tasks import find_task, load_tasks
+from specweave.pipeline.reproduction_choice import (
+    LAST_TASK,
+    Chosen,
+    choose_recorded,
+    get_repeatable,
+    repeat_all,
+    repeat_one,
+    task_ids,
+)
 from specweave.pipeline.reproduction_environment import (
     build_environment,
     compare_environment,
@@ -29,13 +38,10 @@ from specweave.pipeline.reproduction_environment import (
 from specweave.pipeline.reproduction_numbers import Compared, Value, numbers_in
 from specweave.pipeline.reproduction_project import changed_code, changed_inputs, check_inputs, clean_project
 from specweave.pipeline.runner import RunOptions, RunReport, run_increment
-from specweave.stages.recorded import Recorded, save_recorded
-from specweave.stages.tuning import JOURNAL
+from specweave.stages.recorded import save_recorded
 
 KIND, SCHEMA = "reproduction", 1
 REPORT = "reports/reproduction.json"
-LAST_TASK = "T-006"
-_TRAINED = ("baseline", "candidate", "tuned")
 # What a search logs beside its result; one experiment by itself is fitted without a search.
 _SEARCH = ("n_trials", "best_")
 _REPORTS = {
@@ -82,15 +88,6 @@ class Reproduction:
     folder: Path | None = None
 
 
-@dataclass
-class Chosen:
-    """The recorded experiments that are compared, and why others are not."""
-
-    compared: list[ExperimentRecord] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-
-
 def reproduce_increment(
     increment: Increment,
     options: ReproduceOptions | None = None,
@@ -123,8 +120,8 @@ def reproduce_increment(
     records = ExperimentStore(increment.experiments).list()
     evaluation = _load(increment.folder / _REPORTS["T-006"])
     tasks = load_tasks(increment.tasks_path)
-    one = _one(increment, options.experiment, tasks) if options.experiment else None
-    wanted = [one.task or ""] if one else _task_ids(tasks, options.all_tasks)
+    one = get_repeatable(increment, options.experiment, tasks) if options.experiment else None
+    wanted = [one.task or ""] if one else task_ids(tasks, options.all_tasks)
     chosen = choose_recorded(records, evaluation, wanted) if one is None else Chosen([one])
     if not chosen.compared:
         raise StateError(
@@ -138,6 +135,8 @@ def reproduce_increment(
         tell({"event": "note", "task": "", "message": line})
     with clean_project(increment, inputs, into=options.into, keep=options.keep) as clean:
         base = clean.project.root.parent
+        if one:
+            _only_task(clean, one.task or "")
         python = build_environment(reference, base, tell) if options.environment else None
         recipe = repeat_one(one, records, evaluation) if one else repeat_all(chosen)
         steps = RunOptions(
@@ -170,120 +169,13 @@ def _load(path: Path) -> dict[str, Any] | None:
     return load_json(path) if path.exists() else None
 
 
-# -- what is repeated ------------------------------------------------------------------------------
+# -- what is told ---------------------------------------------------------------------------------
 
 
-def _task_ids(tasks: Sequence[TaskLine], everything: bool) -> list[str]:
-    ids = [t.id for t in tasks]
-    return ids if everything or LAST_TASK not in ids else ids[: ids.index(LAST_TASK) + 1]
-
-
-def _one(increment: Increment, name: str, tasks: Sequence[TaskLine]) -> ExperimentRecord:
-    """Return the experiment that is to be fitted again by itself."""
-    record = ExperimentStore(increment.experiments).get(name)
-    known = record.task in {t.id for t in tasks} and record.tags.get("role") in (*_TRAINED, "analysis")
-    if record.status != "completed" or not known:
-        why = f"it is {record.status}" if record.status != "completed" else "no task of tasks.md trains it"
-        raise StateError(
-            f"{record.id} cannot be repeated by itself: {why}", where=increment.id,
-            hint=f"name a completed experiment (sw exp list {increment.number}), or run: sw reproduce {increment.number}",
-        )  # fmt: skip
-    return record
-
-
-def choose_recorded(
-    records: Sequence[ExperimentRecord], evaluation: dict[str, Any] | None, tasks: Sequence[str]
-) -> Chosen:
-    """Return which recorded experiments a repetition of `tasks` must come to again.
-
-    Those of today's data, split and features; of several with one name the latest. Where time cut one off it is
-    left out again.
-    """
-    generations = [r.tags["generation"] for r in records if "generation" in r.tags]
-    current = str((evaluation or {}).get("generation") or (generations[-1] if generations else ""))
-    chosen = Chosen()
-    latest = {r.name: r for r in records if _is_current(r, current) and r.status == "completed"}
-    for record in records:
-        if not _is_current(record, current):
-            chosen.skipped[record.id] = "made on earlier data, split or features"
-        elif record.task is not None and record.task not in tasks:
-            chosen.skipped[record.id] = f"{record.task} is not run again"
-        elif latest.get(record.name) is record:
-            chosen.compared.append(record)
-        elif record.name in latest:
-            chosen.skipped[record.id] = f"{latest[record.name].id} has taken its place"
-        elif record.status == "interrupted":
-            chosen.skipped[record.id] = (
-                f"it was interrupted when it was recorded: {record.last_note() or 'no note'}"
-            )
-            chosen.left_out[record.name] = "it was interrupted when it was recorded"
-        else:
-            chosen.skipped[record.id] = f"it is {record.status}: {record.last_note() or 'no note'}"
-    return chosen
-
-
-def _is_current(record: ExperimentRecord, generation: str) -> bool:
-    return record.tags.get("generation", generation) == generation
-
-
-def repeat_all(chosen: Chosen) -> Recorded:
-    """Return how the tasks went where time and machine had a say."""
-    trials, points = {}, {}
-    for record in chosen.compared:
-        if record.tags.get("role") == "tuned":
-            trials[record.name], points[record.name] = load_search(record)
-    return Recorded(
-        left_out=chosen.left_out,
-        threads=_threads(chosen.compared),
-        trials={n: t for n, t in trials.items() if t},
-        points={n: p for n, p in points.items() if p},
-    )
-
-
-def repeat_one(
-    one: ExperimentRecord, records: Sequence[ExperimentRecord], evaluation: dict[str, Any] | None
-) -> Recorded:
-    """Return how to fit one experiment without the others."""
-    peers = [r for r in records if _is_current(r, one.tags.get("generation", "")) and r.status == "completed"]
-    others = {r.name: "another experiment is repeated" for r in records if r.name != one.name}
-    key = f"cv_{(evaluation or {}).get('selection_metric', '')}"
-    scores = {
-        r.name: float(r.metrics[key]) for r in peers if r.tags.get("role") == "candidate" and key in r.metrics
-    }
-    return Recorded(
-        left_out=others,
-        threads=_threads([one]),
-        params={one.name: dict(one.params)} if one.tags.get("role") == "tuned" else {},
-        scores={n: s for n, s in scores.items() if n != one.name},
-    )
-
-
-def _threads(records: Sequence[ExperimentRecord]) -> dict[str, int]:
-    return {r.name: int(r.tags["threads"]) for r in records if r.tags.get("threads", "").isdecimal()}
-
-
-def load_search(record: ExperimentRecord) -> tuple[int, list[dict[str, Any]]]:
-    """Return how many trials a search made; their parameters too where it went on after a stop.
-
-    Read from the search's journal, or where that is gone (``*.log`` is often ignored by git) from the metrics.
-    """
-    path = record.folder / JOURNAL
-    if not path.exists():
-        return int(record.metrics.get("n_trials", 0)), []
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
-    study = storage.get_all_studies()[0]
-    states = optuna.trial.TrialState
-    ended = [t for t in storage.get_all_trials(study._study_id, deepcopy=False) if t.state.is_finished()]
-    workers = {
-        json.loads(line)["worker_id"] for line in path.read_text(encoding="utf-8").splitlines() if line
-    }
-    if len(workers) <= 1:
-        return len(ended), []
-    useful = [dict(t.params) for t in ended if t.state in (states.COMPLETE, states.PRUNED)]
-    return len(useful), useful
+def _only_task(clean: Increment, task_id: str) -> None:
+    """Leave one task in the clean folder's tasks.md; one experiment is not all of its evidence."""
+    task = find_task(load_tasks(clean.tasks_path), task_id)
+    write_text(clean.tasks_path, f"# Tasks\n\n- [ ] {task.id}: {task.title}\n  - script: `{task.script}`\n")
 
 
 def _reference(records: Sequence[ExperimentRecord], evaluation: dict[str, Any] | None) -> ExperimentRecord:
@@ -353,9 +245,11 @@ def compare_increments(
         _compare_experiment(found, record, repeated.get(record.name), tolerance, alone=one is not None)
     if one is None:
         for task, path in _REPORTS.items():
-            before, after = _load(increment.folder / path), _load(clean.folder / path)
-            if task in ran and before is not None:
-                found.compare(path, numbers_in(before), numbers_in(after or {}), tolerance)
+            before = _load(increment.folder / path) if task in ran else None
+            if before is not None:
+                found.compare(
+                    path, numbers_in(before), numbers_in(_load(clean.folder / path) or {}), tolerance
+                )
         _compare_choice(found, increment, clean)
     return found
 

@@ -83,16 +83,23 @@ def describe_environment(environment: Mapping[str, Any]) -> list[str]:
 # -- the recorded environment, rebuilt -------------------------------------------------------------
 
 
-def find_uv() -> str:
+def find_uv(python: str = sys.executable, path: str | None = None) -> str:
     """Return the program ``uv``: beside this Python, or on PATH.
+
+    Parameters
+    ----------
+    python : str
+        The interpreter beside which it is looked for first.
+    path : str, optional
+        What to search in the place of ``$PATH``.
 
     Raises
     ------
     MissingExtraError
         With the command that installs it.
     """
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.is_file() else shutil.which("uv")
+    beside = Path(python).with_name("uv")
+    found = str(beside) if beside.is_file() else shutil.which("uv", path=path)
     if found is None:
         raise MissingExtraError("rebuilding the recorded environment needs uv", hint="run: pip install uv")
     return found

@@ -7,6 +7,7 @@ large file, or leaves its folder behind.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ _RESULTS = frozenset(
 _SETTINGS = ("engine", "jobs")
 _COPIED = 1_000_000
 _MOST_FILES = 20_000
+_COMMITS = 20
 
 
 @dataclass(frozen=True)
@@ -97,31 +99,43 @@ def _check(increment: Increment, spec: Spec, key: str, recorded: str | None) -> 
         raise DataError(
             f"{text} is not the data that was trained on: recorded sha256 {recorded}, present {sha}",
             where=f"{increment.id}/{LOCK if key == 'Training data' else 'pipeline.lock.json'}",
-            hint=_how_to_get_back(increment, text),
+            hint=_how_to_get_back(increment, text, recorded),
         )
     return Input(key, text, file, sha)
 
 
-def _how_to_get_back(increment: Increment, text: str) -> str:
+def _how_to_get_back(increment: Increment, text: str, recorded: str) -> str:
     root = increment.project.root
     anew = f"or train anew on what is there: sw do {increment.number}"
     if find_source(text) is not None:
         return f"bring the source back to what it was, then run: sw data refresh {increment.number}; {anew}"
-    commit = _recorded_commit(increment) or "COMMIT"
     if find_pointer(root, text) is not None:
-        return f"run: git checkout {commit} -- {text}.dvc && dvc pull {text}.dvc; {anew}"
-    if git(root, "ls-files", "--error-unmatch", "--", text) is not None:
+        fixed = load_lock(increment.lock_path).fixed.get("commit")
+        if not fixed:
+            return f"check out the {text}.dvc of that time (git log -- {text}.dvc) and run: dvc pull {text}.dvc; {anew}"
+        return f"run: git checkout {str(fixed)[:10]} -- {text}.dvc && dvc pull {text}.dvc; {anew}"
+    commit = _commit_with(root, text, recorded)
+    if commit is not None:
         return f"run: git checkout {commit} -- {text}; {anew}"
     return f"put the file back as it was; {anew}"
 
 
-def _recorded_commit(increment: Increment) -> str | None:
-    commit = load_lock(increment.lock_path).fixed.get("commit")
-    return str(commit)[:10] if commit else None
+def _commit_with(root: Path, text: str, sha256: str) -> str | None:
+    """Return the latest commit that holds a file with these bytes."""
+    for commit in (git(root, "log", "--format=%h", "-n", str(_COMMITS), "--", text) or "").split():
+        content = _git_bytes(root, "show", f"{commit}:./{text}")
+        if content is not None and hashlib.sha256(content).hexdigest() == sha256:
+            return commit
+    return None
 
 
 def git(root: Path, *arguments: str) -> str | None:
     """Return what git prints, or None where it fails, is not installed, or there is no repository."""
+    answer = _git_bytes(root, *arguments)
+    return None if answer is None else answer.decode("utf-8", errors="replace")
+
+
+def _git_bytes(root: Path, *arguments: str) -> bytes | None:
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, stdin=subprocess.DEVNULL, check=False,
@@ -129,7 +143,7 @@ def git(root: Path, *arguments: str) -> str | None:
         )  # fmt: skip
     except OSError:
         return None
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
 
 
 # -- the folder ------------------------------------------------------------------------------------
@@ -156,6 +170,7 @@ def clean_project(
         If the folder cannot be made, is not empty, or lies inside the project.
     """
     source = increment.project.root.resolve()
+    found_there = into is not None and into.expanduser().exists()
     base = _claim(into, source)
     try:
         target = Project(base / source.name if source.name else base / "project")
@@ -166,7 +181,8 @@ def clean_project(
         yield copied
     finally:
         if not keep:
-            shutil.rmtree(base, ignore_errors=True)
+            for path in list(base.iterdir()) if found_there else [base]:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _claim(into: Path | None, source: Path) -> Path:
