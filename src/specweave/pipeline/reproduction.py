@@ -17,7 +17,7 @@ from specweave.experiments.provenance import git_state
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.store import ExperimentStore
 from specweave.files.atomic import write_text
-from specweave.files.store import load_json, save_record
+from specweave.files.store import load_json, save_record, sha256_file
 from specweave.increments.project import Increment
 from specweave.increments.tasks import find_task, load_tasks
 from specweave.pipeline.reproduction_choice import (
@@ -165,6 +165,27 @@ def load_reproduction(increment: Increment) -> dict[str, Any] | None:
     return _load(increment.folder / REPORT)
 
 
+def render_reproduction(increment: Increment) -> str:
+    """Return the latest verdict in a sentence; empty where there is none."""
+    record = load_reproduction(increment)
+    if record is None:
+        return ""
+    if record.get("evaluation") != _evaluation_digest(increment):
+        return "Reproduction: the last one was of an earlier evaluation"
+    told = (
+        f"{record['compared']} recorded numbers came out the same"
+        if record["verdict"] == "reproduced"
+        else f"{len(record['differences'])} of {record['compared']} recorded numbers did not come out the same"
+    )
+    exact = f" within {record['tolerance']:g}" if record["tolerance"] else " to the last digit"
+    return f"Reproduction: {told}{exact}, on {str(record['when'])[:10]}"
+
+
+def _evaluation_digest(increment: Increment) -> str | None:
+    path = increment.folder / _REPORTS["T-006"]
+    return sha256_file(path) if path.exists() else None
+
+
 def _load(path: Path) -> dict[str, Any] | None:
     return load_json(path) if path.exists() else None
 
@@ -306,6 +327,7 @@ def _body(
         "when": when.isoformat(timespec="seconds"),
         "commit": git.commit if git else None,
         "dirty": git.dirty if git else None,
+        "evaluation": _evaluation_digest(increment),
         "tasks": list(tasks),
         "tolerance": options.tolerance,
         "compared": compared.n,

@@ -16,6 +16,7 @@ from specweave.files.store import load_json
 from specweave.increments.project import Increment
 from specweave.increments.spec import load_spec
 from specweave.metrics.base import find_metric, parse_metric_ref
+from specweave.pipeline.reproduction import render_reproduction
 from specweave.pipeline.validation import Validation, describe, metric_label, value_text
 from specweave.pipeline.verdicts import Verdict, metric_from
 from specweave.stages.numbers import short_number
@@ -200,6 +201,9 @@ def _history(increment: Increment, found: Validation) -> list[str]:
         lines += [f"- Amended: {line}" for line in found.amendments]
     else:
         lines.append("- Criteria and split are those fixed when the first candidate was trained.")
+    repeated = render_reproduction(increment)
+    if repeated:
+        lines.append(f"- {repeated} ([verdict](reports/reproduction.json)).")
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import math
@@ -24,7 +25,12 @@ from specweave.experiments.record import ExperimentRecord
 from specweave.files.store import load_json, save_json, save_record, sha256_file
 from specweave.increments.project import Increment, Project
 from specweave.increments.spec import load_spec
-from specweave.pipeline.reproduction import ReproduceOptions, compare_increments, reproduce_increment
+from specweave.pipeline.reproduction import (
+    ReproduceOptions,
+    compare_increments,
+    render_reproduction,
+    reproduce_increment,
+)
 from specweave.pipeline.reproduction_choice import (
     Chosen,
     choose_recorded,
@@ -486,6 +492,15 @@ def test_the_verdict_and_what_differs_are_recorded(ran: Increment) -> None:
     assert {n for n in changed if "/cache/" not in n} == {
         f".specweave/increments/{ran.id}/reports/reproduction.json"
     }
+
+
+def test_the_verdict_in_words_knows_which_evaluation_it_is_of(ran: Increment) -> None:
+    assert render_reproduction(ran) == ""
+    write_experiment(ran)
+    reproduce_increment(ran, now=lambda: dt.datetime(2026, 3, 4, tzinfo=dt.UTC))
+    assert "did not come out the same to the last digit, on 2026-03-04" in render_reproduction(ran)
+    save_json(ran.folder / "reports" / "evaluation.json", {"n_holdout": 9})
+    assert "earlier evaluation" in render_reproduction(ran)
 
 
 def write_experiment(increment: Increment) -> None:

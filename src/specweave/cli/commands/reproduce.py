@@ -76,7 +76,9 @@ def show_reproduction(session: Session, record: Mapping[str, Any]) -> None:
         names = group["names"]
         shown = f"{names[0]}" if len(names) == 1 else f"{len(names)} numbers"
         session.say(f"not compared: {shown}: {group['reason']}", "dim")
-    for note in record["notes"]:
+    from specweave.pipeline.reproduction_environment import describe_environment
+
+    for note in [*record["notes"], *(describe_environment(record["environment"]) if differences else [])]:
         session.say(note, "warn")
     what = record["experiment"] or record["increment"]
     largest = record["largest"]
