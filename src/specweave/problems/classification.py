@@ -14,6 +14,13 @@ import pandas as pd
 from specweave.errors import DataError, SpecError
 from specweave.metrics.base import MetricRef, parse_metric_ref
 from specweave.problems.base import Choice, Dataset, ModelExperiment, Table
+from specweave.problems.calibration import (
+    apply_calibration,
+    cross_fitted,
+    describe_calibration,
+    learn_calibration,
+    raw_score,
+)
 from specweave.problems.imbalance import RARE_ORDER, describe_balance, rare_variants
 from specweave.problems.promises import check_promise, promise_tables
 from specweave.problems.tabular import TabularProblem, common_choices
@@ -278,13 +285,18 @@ class Classification(TabularProblem):
         return tuple(str(model.labels_[int(codes[p])]) for p in positions)
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
-        """Choose the threshold on out-of-fold probabilities, by the plan's ``threshold``."""
+        """Choose correction and threshold on out-of-fold probabilities, the latter by the plan's ``threshold``."""
         labels = [c[2:] for c in outcome.columns if c.startswith("p:")]
         if len(labels) != 2:
             return {"labels": labels, "positive": None, "threshold": None, "rule": "the most probable label"}
         positive = self._positive(labels, spec)
         hit = (outcome["truth"] == positive).to_numpy()
-        score = outcome[f"p:{positive}"].to_numpy()
+        score, calibration = raw_score(outcome, positive), None
+        if "fold" in outcome:
+            fold = outcome["fold"].to_numpy()
+            calibration = learn_calibration(score, hit, fold)
+            if calibration:
+                score = cross_fitted(score, hit, fold, calibration["method"])
         chosen = choose_threshold(
             score, hit, plan, costs=_costs(spec), batch=max(1, dataset.n_rows - len(outcome))
         )
@@ -294,7 +306,13 @@ class Classification(TabularProblem):
             "threshold": chosen.threshold,
             "rule": chosen.rule,
         }
+        if calibration:
+            decision["calibration"] = calibration
         return {**decision, "promise": chosen.promise} if chosen.promise else decision
+
+    def complete(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> pd.DataFrame:
+        """Correct the probabilities where the decision says how."""
+        return apply_calibration(outcome, decision)
 
     def _positive(self, labels: list[str], spec: Spec) -> str:
         named = spec.get("Positive class")
@@ -382,7 +400,8 @@ class Classification(TabularProblem):
         return Table(
             "Calibration", ("predicted", "observed", "low", "high", "rows"),
             tuple((b.predicted, b.observed, b.low, b.high, b.n) for b in bins),
-            f"Mean predicted probability of {of} against how often it was so, with the 95 % Wilson interval.",
+            f"Mean predicted probability of {of} against how often it was so, with the 95 % Wilson interval."
+            + describe_calibration(decision),
         )  # fmt: skip
 
     def call(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
@@ -436,7 +455,7 @@ class Classification(TabularProblem):
 
     def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Answer with the decided label, its probability, and all probabilities."""
-        return self.answers(self._probabilities(model, rows), decision)
+        return self.answers(self.complete(self._probabilities(model, rows), decision), decision)
 
     def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the answers that belong to predicted probabilities."""

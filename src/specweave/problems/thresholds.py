@@ -3,18 +3,19 @@
 Reads: out-of-fold scores and truths. Writes: nothing. Never: looks at the holdout.
 
 A threshold that reached a precision on the rows it was chosen on misses it on half of all later batches.
-With ``confidence`` in the plan it is therefore chosen by the lower bound of its precision (Clopper & Pearson
-1934), at a level that rehearsals on random parts of the rows show to be high enough.
+With ``confidence`` in the plan it is therefore chosen by how many right and false alarms a further batch will
+raise: where new rows are like the known ones, both counts above a known row follow a negative binomial whatever
+the scores' distribution (Gumbel & von Schelling 1950, "exceedances").
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, nbinom
 
 from specweave.errors import SpecError
 
@@ -44,8 +45,7 @@ _LOWER = (
     0.01,
 )
 _POINTS = 160  # thresholds looked at: more would only be more chances to be lucky
-_REHEARSALS = 60
-_STEPS = (0.6, 0.3, 0.15, 0.07, 0.03, 0.01, 3e-3, 1e-3, 1e-4)
+_GRID = (np.arange(40) + 0.5) / 40  # quantiles of the right alarms in a batch
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,29 @@ class OperatingPoints:
         """Harmonic mean of both."""
         return np.asarray(2 * self.hits / (self.alarms + max(1, self.n_positive)))
 
-    def surety(self, precision: float) -> np.ndarray:
-        """Return the level at which the Clopper-Pearson lower bound reaches a precision, shape (n_points,)."""
-        false = self.alarms - self.hits
-        return np.where(self.hits > 0, beta.sf(precision, np.maximum(self.hits, 1), false + 1), 0.0)
+    def chance(self, precision: float, batch: int, *, strict: bool) -> np.ndarray:
+        """Return how likely a further batch keeps a precision at each threshold, shape (n_points,).
+
+        Parameters
+        ----------
+        precision : float
+        batch : int
+            Rows of the batch, drawn like the known ones.
+        strict : bool
+            Whether the precision must be exceeded; then also a batch without alarms does not keep it.
+
+        Notes
+        -----
+        Of rows above the ``f+1``-th highest negative, each new one comes before that row is reached with
+        probability ``batch / (n + batch)``: the false alarms of the batch are NB(f + 1, n / (n + batch)), also
+        where the threshold was pushed down until the next false alarm. Right alarms are NB(hits, same).
+        """
+        share = self.n_rows / (self.n_rows + batch)
+        right = nbinom.ppf(_GRID[:, None], np.maximum(self.hits, 1)[None, :], share)
+        room = right * (1 - precision) / precision
+        room = np.ceil(room - 1e-9) - 1 if strict else np.floor(room + 1e-9)
+        kept = nbinom.cdf(room, (self.alarms - self.hits + 1)[None, :], share).mean(axis=0)
+        return np.where(self.hits > 0, kept, 0.0)
 
     def best(self, goal: str, allowed: np.ndarray) -> int:
         """Return the allowed point with the most `goal`; of equals the one better in the other quantities."""
@@ -209,7 +228,6 @@ def promised(
     strict: bool,
     confidence: float,
     batch: int,
-    seed: int = 0,
 ) -> ThresholdChoice:
     """Return the threshold that keeps a precision in `confidence` of batches, or the precision that can be kept.
 
@@ -224,8 +242,6 @@ def promised(
         Between 0.5 and 1.
     batch : int
         Rows of a batch.
-    seed : int
-        Of the rehearsals.
 
     Raises
     ------
@@ -235,16 +251,14 @@ def promised(
     if not 0.5 <= confidence < 1:
         raise SpecError(f"threshold.confidence: {confidence:g} is out of range", hint="write for example 0.9")
     points = OperatingPoints.of(score, hit).thinned()
-    rehearsals = rehearse(score, hit, batch, seed)
     wanted = f"precision {'>' if strict else '>='} {precision:g}"
+    # Half the failures allowed are left to the choice among thresholds, and to the model being fitted again.
+    asked = (1 + confidence) / 2
     kept, allowed = 0.0, np.ones(len(points.alarms), dtype=bool)
     for bar in [precision, *(v for v in _LOWER if v < precision)]:
-        strength = points.surety(bar)
-        level = surety_to_ask(
-            rehearsals, goal, bar, strict=strict and bar == precision, confidence=confidence
-        )
-        if level is not None and strength.max() >= level:
-            kept, allowed = bar, strength >= level
+        chance = points.chance(bar, batch, strict=strict and bar == precision)
+        if chance.max() >= asked:
+            kept, allowed = bar, chance >= asked
             break
     if kept == precision:
         rule = (
@@ -263,65 +277,6 @@ def promised(
         "alarms_per_thousand": 1000 * alarms / points.n_rows, "recall": float(points.recall[at]),
     }  # fmt: skip
     return ThresholdChoice(float(points.thresholds[at]), rule, promise)
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """Thresholds of a random part of the rows, and what each of them did on the rest.
-
-    Attributes
-    ----------
-    points : OperatingPoints
-    alarms, hits : ndarray of int, shape (n_points,)
-        On the rest.
-    """
-
-    points: OperatingPoints
-    alarms: np.ndarray
-    hits: np.ndarray
-
-
-def rehearse(score: np.ndarray, hit: np.ndarray, batch: int, seed: int) -> list[Rehearsal]:
-    """Part the rows at random, in the proportion of a batch to all that is scored, sixty times."""
-    rng = np.random.default_rng(seed)
-    n = len(score)
-    apart = min(max(1, round(n * batch / (n + batch))), n // 2)
-    found = []
-    for _ in range(_REHEARSALS):
-        order = rng.permutation(n)
-        check, learn = order[:apart], order[apart:]
-        points = OperatingPoints.of(score[learn], hit[learn]).thinned()
-        rank = check[np.argsort(-score[check], kind="stable")]
-        alarms = np.searchsorted(-score[rank], -points.thresholds, side="right")
-        found.append(Rehearsal(points, alarms, np.r_[0, np.cumsum(hit[rank])][alarms]))
-    return found
-
-
-def surety_to_ask(
-    rehearsals: Sequence[Rehearsal], goal: str, precision: float, *, strict: bool, confidence: float
-) -> float | None:
-    """Return the surety to ask of a threshold so that the *chosen* one keeps its promise, or None if none does.
-
-    The best of many thresholds looks better than it is, and a batch is a small sample. So the choice is
-    rehearsed at rising levels until enough of the rehearsals keep the precision on the rest.
-    """
-    sureties = [r.points.surety(precision) for r in rehearsals]
-    for level in (confidence, *(1 - (1 - confidence) * step for step in _STEPS)):
-        kept = alarmed = 0
-        for rehearsal, surety in zip(rehearsals, sureties, strict=True):
-            allowed = surety >= level
-            if not allowed.any():
-                continue
-            at = rehearsal.points.best(goal, allowed)
-            alarms, hits = int(rehearsal.alarms[at]), int(rehearsal.hits[at])
-            alarmed += 1
-            kept += alarms == 0 or (
-                hits > precision * alarms if strict else hits >= precision * alarms - 1e-9
-            )
-        # Half the failures allowed are left to what no rehearsal shows: the model is fitted again on more rows.
-        if alarmed >= len(rehearsals) / 2 and kept >= (1 + confidence) / 2 * alarmed:
-            return float(level)
-    return None
 
 
 def clopper_pearson(hits: int, n: int, confidence: float) -> tuple[float, float]:

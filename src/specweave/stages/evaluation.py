@@ -304,6 +304,7 @@ def _gap(workspace: Workspace, best: Evaluated, model: Any, ref: MetricRef) -> d
     if len(rows) > _TRAIN_ROWS:
         rows = np.sort(np.random.default_rng(workspace.seed).choice(rows, _TRAIN_ROWS, replace=False))
     outcome = workspace.problem.predict(model, workspace.dataset, rows)
+    outcome = workspace.problem.complete(outcome, best.decision)
     metrics = best.record.metrics
     return {
         "metric": ref.key,

@@ -278,7 +278,8 @@ def permutation_importance(
 
     def mean_loss(table: pd.DataFrame) -> float:
         small = dataclasses.replace(dataset, frame=table)
-        return float(np.mean(problem.loss(problem.predict(model, small, every), decision)))
+        outcome = problem.complete(problem.predict(model, small, every), decision)
+        return float(np.mean(problem.loss(outcome, decision)))
 
     usual = mean_loss(frame)
     rng = np.random.default_rng(seed)

@@ -23,11 +23,9 @@ from specweave.problems.imbalance import (
 from specweave.problems.promises import check_promise, promise_tables
 from specweave.problems.thresholds import (
     OperatingPoints,
-    Rehearsal,
     cheapest,
     choose_threshold,
     clopper_pearson,
-    surety_to_ask,
 )
 
 
@@ -48,10 +46,15 @@ def test_bounds_agree_with_scipys_exact_test() -> None:
     assert clopper_pearson(0, 5, 0.9)[0] == 0.0
 
 
-def test_the_surety_is_the_level_of_the_lower_bound() -> None:
-    points = OperatingPoints(np.array([0.5]), np.array([100]), np.array([97]), 1000, 200)
-    surety = points.surety(0.93)[0]
-    assert clopper_pearson(97, 100, surety)[0] == pytest.approx(0.93)
+def test_the_chance_of_no_false_alarm_above_the_highest_known_one_is_that_of_its_rank() -> None:
+    # 900 known rows, none above the threshold a false alarm: among 1000 the highest one is known with 9 in 10.
+    points = OperatingPoints(np.array([0.5]), np.array([90]), np.array([90]), 900, 200)
+    assert points.chance(0.999, 100, strict=False)[0] == pytest.approx(0.9)
+    rng, free = np.random.default_rng(0), 0
+    for _ in range(2000):
+        score = rng.exponential(size=1000)
+        free += score[:900].max() >= score[900:].max()
+    assert free / 2000 == pytest.approx(0.9, abs=0.02)
 
 
 def test_a_promised_precision_is_kept_in_nine_of_ten_further_batches() -> None:
@@ -91,10 +94,9 @@ def test_where_nothing_can_promise_it_the_precision_that_can_be_promised_is_name
 
 
 def test_a_strict_bound_is_not_satisfied_by_equality() -> None:
-    points = OperatingPoints(np.array([0.5]), np.array([400]), np.array([399]), 1000, 400)
-    turns = [Rehearsal(points, np.array([100]), np.array([99]))] * 10
-    assert surety_to_ask(turns, "recall", 0.99, strict=False, confidence=0.9) == 0.9
-    assert surety_to_ask(turns, "recall", 0.99, strict=True, confidence=0.9) is None
+    points = OperatingPoints(np.array([0.5]), np.array([400]), np.array([396]), 1000, 400)
+    equal, above = (points.chance(0.5, 1, strict=strict)[0] for strict in (False, True))
+    assert equal > above  # one right and one false alarm are a half, and not more
 
 
 def test_costs_choose_the_threshold_where_they_balance() -> None:
