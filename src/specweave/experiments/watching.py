@@ -5,6 +5,7 @@ Reads: the registry. Writes: nothing. Never: lets a watcher that cannot start st
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +16,18 @@ from specweave import registry
 if TYPE_CHECKING:
     from specweave.experiments.run import RunWatcher
 
+# Set where a recorded run is repeated (``specweave.stages.recorded``): nobody is to see its runs a second time.
+REPEATED = "SPECWEAVE_RECORDED"
+
 
 def find_watchers(folder: Path) -> Sequence[RunWatcher]:
     """Return the watchers that are set up for the experiments in `folder`.
 
     Each entry of the table is a function that takes the ``experiments/`` folder and returns watchers.
+    While a recorded run is repeated there are none.
     """
+    if os.environ.get(REPEATED):
+        return []
     found: list[RunWatcher] = []
     for name in registry.names("watchers"):
         try:

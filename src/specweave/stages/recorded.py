@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
+from specweave.experiments.watching import REPEATED
 from specweave.files.store import load_record, save_record
 
 KIND, SCHEMA = "recorded-run", 1
-VARIABLE = "SPECWEAVE_RECORDED"
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_recorded() -> Recorded | None:
     """Return what is to be repeated, or None in an ordinary run."""
-    named = os.environ.get(VARIABLE)
+    named = os.environ.get(REPEATED)
     if not named:
         return None
     return msgspec.convert(load_record(Path(named), KIND, SCHEMA), Recorded)

@@ -605,6 +605,16 @@ def test_a_small_environment_is_really_rebuilt(tmp_path: Path) -> None:
     assert done.stdout.split() == [str(tmp_path / "base" / "environment"), version("packaging")]
 
 
+def test_nobody_is_told_of_a_repetition(evaluated: Increment, monkeypatch: pytest.MonkeyPatch) -> None:
+    from specweave.experiments.watching import find_watchers
+
+    pytest.importorskip("tensorboardX")
+    (evaluated.project.home / "config.yaml").write_text("tracking: tensorboard\n")
+    assert find_watchers(evaluated.experiments)
+    monkeypatch.setenv("SPECWEAVE_RECORDED", "recorded.json")
+    assert find_watchers(evaluated.experiments) == []
+
+
 def test_a_recipe_survives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from specweave.stages.recorded import Recorded, find_recorded, save_recorded
 
