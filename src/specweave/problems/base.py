@@ -548,8 +548,14 @@ class Problem(ABC):
         return dataset.frame.iloc[rows][self.request_columns(dataset)].reset_index(drop=True)
 
     def request_schema(self, schema: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Return what a request must look like, made from the schema of the training data."""
-        return dict(schema)
+        """Return what a request must look like, made from the schema of the training data: what it carries by
+        :meth:`request_columns` must be there, other columns may be."""
+        wanted = self.request_columns(dataset)
+        columns = {
+            name: entry if name in wanted else {**entry, "required": False}
+            for name, entry in schema["columns"].items()
+        }
+        return {**schema, "columns": columns}
 
     @abstractmethod
     def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from specweave import registry
 from specweave.engines.threads import limit_threads
 from specweave.errors import CorruptFileError, DataError
 from specweave.experiments.version_files import unpickle
 from specweave.files.store import load_record, plain, sha256_file
-from specweave.problems.base import Problem
+from specweave.problems.base import Problem, problem_for
 from specweave.records import Finding
 from specweave.tables.schema import check_rows, coerce, load_schema
 
@@ -91,7 +90,7 @@ class Predictor:
         predictor = cls(
             package=package,
             schema=load_schema(folder / ROWS_SCHEMA),
-            problem=registry.get("problems", package["problem"])(),
+            problem=problem_for(package["problem"], where=PACKAGE),
             model=model,
             background=pd.read_parquet(folder / BACKGROUND),
         )

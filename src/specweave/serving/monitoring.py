@@ -181,7 +181,8 @@ def _answer_drift(predictor: Predictor, reference: pd.DataFrame, batch: pd.DataF
         chosen = np.sort(rng.choice(len(rows), size=min(_ANSWERED, len(rows)), replace=False))
         answers = predictor.predict(rows.iloc[chosen], reasons=False, strict=False)
         cells = pd.DataFrame([flat_answer(a) for a in answers])
-        tables.append(cells[[c for c in cells.columns if c == "prediction" or ":" in str(c)]])
+        usual = [c for c in cells.columns if c == "prediction" or ":" in str(c)]
+        tables.append(cells[usual] if usual else cells.select_dtypes("number"))
     return check_drift(tables[0], tables[1], infer_kinds(tables[0]))
 
 
@@ -249,14 +250,23 @@ def measure_performance(
         SW715 where a metric's interval lies wholly on the bad side of the holdout's.
     """
     target = predictor.schema.get("target")
-    if target is None or target not in batch.columns or not batch[target].notna().any():
+    if target is None:
         return None, []
-    known = batch[batch[target].notna()].reset_index(drop=True)
+    roles = {
+        "identifiers": predictor.package.get("identifiers") or [], "time": None,
+        **(predictor.package.get("roles") or {}), "target": target,
+    }  # fmt: skip
+    # A truth may take more than the target's column: whether it ended, how much it weighs.
+    asked = {c for c in roles.values() if isinstance(c, str) and c in kinds} - set(predictor.columns)
+    truth = [c for c in kinds if c in asked]
+    if not set(truth) <= set(batch.columns) or not batch[truth].notna().all(axis=1).any():
+        return None, []
+    known = batch[batch[truth].notna().all(axis=1)].reset_index(drop=True)
     problem: Problem = predictor.problem
     source = Source(path="batch", size_bytes=0, sha256="", rows=len(known))
-    roles = {"target": target, "identifiers": predictor.package.get("identifiers") or [], "time": None}
     dataset = Dataset(known, dict(kinds), roles, source)
     outcome = problem.predict(predictor.model, dataset, np.arange(len(known)))
+    outcome = problem.complete(outcome, predictor.package["decision"])
     performance, findings = [], []
     for name, then in before.items():
         measured = _measured(problem, name, outcome, predictor.package["decision"])

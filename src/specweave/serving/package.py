@@ -49,6 +49,7 @@ def save_package(
     reasons: int = 3,
     seed: int = 0,
     monitoring: Mapping[str, Any] | None = None,
+    roles: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write everything that answering and watching need; requirements and Dockerfile come afterwards.
 
@@ -72,6 +73,8 @@ def save_package(
     seed : int
     monitoring : mapping, optional
         Settings laid over the default ones.
+    roles : mapping, optional
+        Which column is what, as in the data set; measuring rows whose truth is known takes it.
 
     Returns
     -------
@@ -93,6 +96,7 @@ def save_package(
         "model_sha256": sha256_file(folder / MODEL),
         "columns": columns,
         "identifiers": identifiers,
+        "roles": dict(roles or {}),
         "reasons": reasons,
         "seed": seed,
         "metrics": model.metadata.get("metrics") or {},

@@ -29,8 +29,8 @@ from specweave.tables.kinds import ColumnKind
 UNSEEN = "never seen before"
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 _TIME_LIMIT_S = 300
-# What an answer must agree in; reasons may rest on sampled contributions.
-_COMPARED = ("prediction", "probability", "probabilities", "interval", "decision", "threshold", "positive")
+# Answers must agree in everything else; reasons may rest on sampled contributions.
+_NOT_COMPARED = ("reasons", "reasons_for", "reasons_unit", "rationale")
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,8 @@ def largest_difference(expected: Sequence[Mapping[str, Any]], got: Sequence[Mapp
         return math.inf
     worst = 0.0
     for one, other in zip(expected, got, strict=True):
-        for name in _COMPARED:
-            if name in one or name in other:
-                worst = max(worst, _difference(one.get(name), other.get(name)))
+        for name in {*one, *other}.difference(_NOT_COMPARED):
+            worst = max(worst, _difference(one.get(name), other.get(name)))
     return worst
 
 
@@ -143,6 +142,8 @@ def _difference(one: Any, other: Any) -> float:
         if set(one) != set(other):
             return math.inf
         return max((_difference(one[k], other[k]) for k in one), default=0.0)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        return max((_difference(a, b) for a, b in zip(one, other, strict=True)), default=0.0)
     plain_numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (one, other))
     if not plain_numbers:
         return 0.0 if one == other else math.inf

@@ -99,6 +99,7 @@ def prepare_deployment(
         reasons=int(workspace.plan.get("explain.top", 3)),
         seed=workspace.seed,
         monitoring=workspace.plan.get("deploy.monitoring"),
+        roles=workspace.dataset.roles,
     )
     tell("note", f"{model.version}: checking deploy/ in a fresh process")
     parity, fresh = check_parity(workspace, deploy, outcome, decision, limit=parity_rows)

@@ -60,6 +60,15 @@ def test_answers_that_differ_are_measured() -> None:
     assert largest_difference([{**one[0], "probability": "NaN"}], one) == math.inf
 
 
+def test_answers_of_any_problem_type_are_compared_in_everything_but_their_reasons() -> None:
+    one = [{"expected": 4.0, "items": ["a", "b"], "scores": [0.3, 0.2]}]
+    assert largest_difference(one, [{**one[0], "reasons": [{"feature": "age"}], "rationale": "old"}]) == 0.0
+    assert largest_difference(one, [{**one[0], "expected": 5.0}]) == pytest.approx(1.0)
+    assert largest_difference(one, [{**one[0], "items": ["b", "a"]}]) == math.inf
+    assert largest_difference(one, [{**one[0], "scores": [0.3, 0.2 + 1e-12]}]) == 0.0
+    assert largest_difference(one, [{"items": ["a", "b"], "scores": [0.3, 0.2]}]) == math.inf
+
+
 def test_a_script_that_a_person_edited_is_kept_and_an_untouched_one_renewed(
     tmp_path: Path, package_into: Callable[[Path], Any]
 ) -> None:
