@@ -152,12 +152,12 @@ def _blend(e: Evidence, best: ExperimentRecord, score: float) -> Iterator[Propos
     made = _mean_of(outcomes)
     if made is None or whole is None:
         return
-    decision = e.get("evaluation").at("decision").value or {}
+    decision = {k: v.value for k, v in e.get("evaluation").pairs("decision")}
     try:
         together = e.problem.measure(e.selection, made, decision)
         alone = e.problem.measure(e.selection, whole, decision)
-    except (DataError, KeyError, TypeError, ValueError):
-        # The metric needs more than the predictions hold (a decision that was not made yet).
+    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+        # The metric needs more than the records hold (a decision that was not made, or is odd).
         return
     gain = e.sign * (together - alone)
     if gain > 0:

@@ -6,7 +6,6 @@ order and line endings of a person stay).
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from specweave.errors import SpecError
 from specweave.files.documents import Document
 from specweave.files.yamlio import parse_yaml
 
-_BARE = re.compile(r"[A-Za-z_][\w./@%>=-]*(?: [\w./@%>=-]+)*")
+_BARE = re.compile(r"\d+[a-z]+|[A-Za-z_][\w./@%>=-]*(?: [\w./@%>=-]+)*")
 _BY_HAND = "make this change by hand, then run: sw do"
 
 
@@ -56,7 +55,7 @@ def change_plan_text(text: str, path: Sequence[str], value: Any, *, how: str = "
 
 def expected_config(config: Any, path: Sequence[str], value: Any, how: str = "set") -> Any:
     """Return a copy of a plan's settings with one value set or appended; an item of a list by its ``name``."""
-    made = copy.deepcopy(config)
+    made = _unshared(config)
     node = made
     for i, part in enumerate(path):
         last = i == len(path) - 1
@@ -76,6 +75,13 @@ def expected_config(config: Any, path: Sequence[str], value: Any, how: str = "se
                 node[part] = {}
             node = node[part]
     return made
+
+
+def _unshared(value: Any) -> Any:
+    """Return a copy in which an alias is a value of its own, so that a change in one place shows in one place."""
+    if isinstance(value, dict):
+        return {k: _unshared(v) for k, v in value.items()}
+    return [_unshared(v) for v in value] if isinstance(value, list) else value
 
 
 def _edit(body: str, path: list[str], value: Any, how: str, newline: str, at: str) -> str:

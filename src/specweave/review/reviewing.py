@@ -45,7 +45,9 @@ def review_increment(increment: Increment, *, today: dt.date | None = None) -> R
     """
     evidence = Evidence(increment, today or dt.date.today())
     # Read first, so that what cannot be read is said before anything is judged.
-    _ = evidence.spec, evidence.plan, evidence.waivers
+    _ = evidence.spec, evidence.plan, evidence.waivers, evidence.lock, evidence.ledger
+    for name in RECORDS:
+        evidence.find(name)
     review = Review(increment.id)
     covered: set[str] = set()
     for rule in all_rules():
