@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specweave.errors import SpecError
+from specweave.errors import DataError, SpecError
 from specweave.increments.plan import parse_plan
 from specweave.increments.spec import parse_spec
 from specweave.lifetimes.customers import SPEND
@@ -84,6 +84,26 @@ class TestLifetimeValueByCustomer(ProblemContract):
         answers = made.problem.respond(model, rows, {})
         assert len(answers) == shop()["customer_id"].nunique()
         assert set(made.problem.request_columns(made.dataset)) <= set(rows.columns)
+        assert made.problem.continue_from(made.model, shop(), 26)[1].equals(rows)
+        with pytest.raises(DataError, match="answers the next 26 weeks, not 12"):
+            made.problem.continue_from(made.model, shop(), 12)
+
+    def test_a_file_holds_transactions_or_rows_of_customers_and_nothing_else(self) -> None:
+        """Transactions become customers; customers stay as they are; another table is refused by its columns."""
+        made = self.made
+        rows = made.problem.rows_of(made.model, shop())
+        assert rows["customer"].is_unique and set(rows["customer"]) == set(shop()["customer_id"])
+        assert made.problem.rows_of(made.model, rows) is rows
+        with pytest.raises(DataError, match="the transactions lack amount"):
+            made.problem.rows_of(made.model, shop().drop(columns="amount"))
+
+    def test_the_blend_is_taken_where_chance_alone_puts_another_before_it(self) -> None:
+        """Few customers excuse much, many little; other models are excused nothing."""
+        problem = self.made.problem
+        few, many = (pd.DataFrame({"row": range(n)}) for n in (400, 40_000))
+        assert problem.allowance("LifetimeBlend") >= problem.allowance("LifetimeBlend", few)
+        assert problem.allowance("LifetimeBlend", few) > 5 * problem.allowance("LifetimeBlend", many) > 0
+        assert problem.allowance("LGBMRegressor", few) == 0
 
 
 class TestLifetimeValueByTime(ProblemContract):

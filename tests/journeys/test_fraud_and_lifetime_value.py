@@ -8,9 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from specweave import evaluate_models, run_experiments
+from specweave import evaluate_models, prepare_deployment, run_experiments
 from specweave.increments.project import Increment, Project
 from specweave.pipeline.planning import Request, plan_increment
+from specweave.serving.batch import predict_file
+from specweave.serving.inference import Predictor
+from specweave.serving.monitoring import monitor_batch
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -67,3 +70,20 @@ def test_lifetime_value_comes_from_raw_transactions(tmp_path: Path, monkeypatch:
     record = evaluate_models(n_resamples=20, calls=5)
     values = {m["name"]: float(m["value"]) for m in record["metrics"]}
     assert values["r2"] > 0 and values["rmse"] > values["mae"] > 0
+    prepare_deployment()
+    newer = rows[rows["sample_id"] % 3 == 1].head(300)
+    newer.to_csv(tmp_path / "newer.csv", index=False)
+    predictor = Predictor.load(increment.folder / "deploy")
+    done = predict_file(predictor, tmp_path / "newer.csv", tmp_path / "answers.csv")
+    answers = pd.read_csv(tmp_path / "answers.csv", dtype={"customer": str})
+    assert done["rows"] == len(answers) == newer["master_id"].nunique()
+    assert set(answers["customer"].astype(int)) == set(newer["master_id"])
+    assert {"prediction", "interval:low", "reason_1"} <= set(answers.columns)
+    often = newer.groupby("master_id")["date"].nunique()
+    answers.index = pd.Index(answers["customer"].astype(int))
+    assert (
+        answers["prediction"][often[often > 3].index].mean()
+        > answers["prediction"][often[often == 1].index].mean()
+    )
+    watched = monitor_batch(increment.id, newer)
+    assert watched["rows"] == len(answers) and watched["performance"] is None

@@ -515,6 +515,17 @@ class Problem(ABC):
         """Return the answers of `respond` that belong to stored outcomes, or None where they say too little."""
         return None
 
+    def rows_of(self, model: Any, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows to answer that a user's table stands for: its own, unless the type makes its rows
+        from events (transactions of customers).
+
+        Raises
+        ------
+        DataError
+            If the table is neither; names the columns it needs.
+        """
+        return table
+
     def continue_from(
         self, model: Any, history: pd.DataFrame, horizon: int | None
     ) -> tuple[Any, pd.DataFrame]:

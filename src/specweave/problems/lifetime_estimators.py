@@ -58,8 +58,15 @@ class TweedieLightGBM(LGBMRegressor):  # type: ignore[misc]
         return self
 
 
+# The trees' share before anything is learned, and the customers that must speak against it as loudly as it
+# speaks itself. Over windows that end within CDNOW's calibration period, a share learned from 1,600 customers
+# scattered by 0.24 around one that differed by 0.1 between windows, and forecast no better than a quarter.
+_SHARE, _CUSTOMERS = 0.25, 6000
+
+
 class LifetimeBlend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A weighted mean of BG/NBD and Tweedie trees; the weight is learned on folds inside the training rows."""
+    """A weighted mean of BG/NBD and Tweedie trees: a quarter trees, moved by what folds inside the training
+    rows say as far as there are customers enough to tell."""
 
     wants_rfm = True
 
@@ -83,7 +90,7 @@ class LifetimeBlend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
 
     def fit(self, X: Any, y: Any) -> LifetimeBlend:
-        """Fit both, and the weight that gives the least squared error out of fold."""
+        """Fit both, and the weight: that of least squared error out of fold, drawn towards a quarter."""
         from sklearn.model_selection import KFold, cross_val_predict
 
         X, y = np.asarray(X, dtype=float), np.asarray(y, dtype=float)
@@ -93,7 +100,8 @@ class LifetimeBlend(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         past = self.past_.predict(X)
         trees = cross_val_predict(self._trees(), X[:, :-4], y, cv=folds)
         gap = trees - past
-        self.weight_ = float(np.clip((gap @ (y - past)) / max(float(gap @ gap), 1e-12), 0.0, 1.0))
+        told = float(np.clip((gap @ (y - past)) / max(float(gap @ gap), 1e-12), 0.0, 1.0))
+        self.weight_ = (len(y) * told + _CUSTOMERS * _SHARE) / (len(y) + _CUSTOMERS)
         self.trees_ = self._trees().fit(X[:, :-4], y)
         self.n_features_in_ = X.shape[1]
         return self

@@ -39,7 +39,8 @@ def predict_file(
     ----------
     predictor : Predictor
     source : Path
-        Raw rows in any format that training data may have.
+        Raw rows in any format that training data may have, or the events that rows are made from
+        (transactions: one answer per customer, as of the last day in the file).
     target : Path, optional
         ``.csv`` or ``.parquet`` (the identifiers of each row, prediction, probabilities, decision,
         ``reason_1`` ...) or ``.json`` (the answers as the service gives them). By default
@@ -64,7 +65,7 @@ def predict_file(
     source = Path(source)
     target = Path(target) if target is not None else source.with_name(f"{source.stem}-answers.csv")
     check_output(source, target)
-    frame = read_table(source).frame
+    frame = predictor.rows_of(read_table(source).frame)
     findings = predictor.check(frame)
     refused = [f for f in findings if f.severity == "error"]
     if strict and refused:

@@ -107,6 +107,17 @@ class Predictor:
         """The raw columns that a row carries."""
         return list(self.package["columns"])
 
+    def rows_of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that a table of the training data's form stands for: itself, or one per unit where
+        the problem type makes its rows from events (customers from their transactions).
+
+        Raises
+        ------
+        DataError
+            If no rows can be made of it.
+        """
+        return self.problem.rows_of(self.model, table)
+
     def check(self, rows: Rows) -> list[Finding]:
         """Return where rows depart from the schema; errors are what `predict` refuses."""
         return check_rows(self.schema, rows)

@@ -126,6 +126,7 @@ def _compare(
 ) -> dict[str, Any]:
     if len(frame) == 0:
         raise DataError("the batch has no rows", hint="bring rows to compare")
+    frame = predictor.rows_of(frame)
     findings = [
         _softened(f, len(frame), settings) for f in predictor.check(frame) if f.code not in _TOLD_ELSEWHERE
     ]

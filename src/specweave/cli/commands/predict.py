@@ -38,12 +38,14 @@ def command(
 ) -> None:
     """Answer a file of raw rows: prediction, probability, decision and reasons for each row.
 
-    A forecasting model answers the steps that come after its history instead: give --horizon.
+    A forecasting model answers the steps that come after its history instead: give --horizon. A model of
+    customers takes their transactions and answers each customer as of the last day in the file.
 
     \b
     Example:
       sw predict 42 new-customers.csv -o answers.csv
       sw predict 42 --horizon 12 -o next-weeks.csv
+      sw predict 43 transactions.csv -o customers.csv
     """
     from specweave.errors import DataError
     from specweave.serving.batch import finding_lines, forecast_file, predict_file
@@ -53,7 +55,7 @@ def command(
     if horizon is not None:
         history = source or training_file(session, increment_id)
         result = forecast_file(predictor, history, horizon, target, reasons=not no_reasons)
-        session.say(f"{result['rows']} steps forecast: {result['output']}", "good")
+        session.say(f"{result['rows']} rows ahead answered: {result['output']}", "good")
     elif source is None:
         raise DataError(
             "there is no file of rows to answer",
