@@ -126,7 +126,7 @@ def _waiver_notes(evidence: Evidence, findings: list[Stated]) -> list[str]:
         if name in codes:
             notes.append(f"waivers/{name}.md covers nothing: {name} ({title_of(name)}) does not stand")
         else:
-            hint = did_you_mean(name, [*sorted(criteria), *sorted(standing)])
+            hint = did_you_mean(name, [*sorted(criteria), *sorted(codes)])
             notes.append(
                 f"waivers/{name}.md covers nothing: no criterion or finding is called '{name}'; {hint}"
             )

@@ -170,7 +170,7 @@ def _show_finding(session: Session, found: Stated) -> None:
     for change in found.changes:
         said = f"change: {change_text(change)}   (sw review --apply {found.code})"
         if change.done:
-            said = f"{change.file} allows that already: {change.key} is {change.old}"
+            said = f"{change.file} allows that already ({change.key} is {change.old}): sw do judges it anew"
         _wrapped(session, f"        {said}", 8, "good")
 
 
@@ -193,8 +193,10 @@ def _show_outlook(session: Session, outlook: Outlook) -> None:
     session.say()
     session.say("What to try next", "head")
     if outlook.stop:
-        _wrapped(session, f"  STOP tuning: {outlook.reason}. What is left to gain is below what the folds can show; better "
-                 "columns or more rows are the way on.", 2, "warn")  # fmt: skip
+        worth = any(p.gain and outlook.noise and p.gain >= outlook.noise / 4 for p in outlook.proposals)
+        way = "what is worth trying is below" if worth else "better columns or more rows are the way on"
+        told = f"STOP tuning: {outlook.reason}. More trials promise less than the folds can show; {way}."
+        _wrapped(session, f"  {told}", 2, "warn")
     elif outlook.reason:
         _wrapped(session, f"  {outlook.reason}", 2)
     if not outlook.proposals and outlook.metric:
