@@ -119,7 +119,11 @@ def _codes(truth: Any, labels: list[str]) -> tuple[Ints, list[str]]:
     import pandas as pd
 
     if isinstance(truth.dtype, pd.CategoricalDtype):
-        known, labels = _codes(pd.Series(truth.cat.categories.astype(object)), labels)
+        categories = truth.cat.categories
+        if all(c in labels for c in categories):  # once per resample: plain lists are quicker than an Index
+            known = np.array([labels.index(c) for c in categories], dtype=np.intp)
+        else:
+            known, labels = _codes(pd.Series(categories.astype(object)), labels)
         codes = truth.cat.codes.to_numpy()
         if (codes < 0).any():
             raise DataError("a true label is missing")

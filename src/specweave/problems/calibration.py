@@ -19,6 +19,7 @@ import pandas as pd
 RAW = "raw"  # the model's own probability of the positive label, kept beside the corrected one
 _EDGE = 1e-12
 _SOFT = 1e-5  # holds the log-odds of 0 and 1 finite without making ties, as clipping would
+_FLATTEST = 0.01  # least weight of either end
 _FEWEST = 20  # rows of either label, below which three numbers cannot be learned
 _SURE = 2.0  # standard errors by which a correction must be better
 
@@ -110,24 +111,44 @@ def describe_calibration(decision: Mapping[str, Any]) -> str:
 
 
 def _fitted(score: np.ndarray, hit: np.ndarray, method: str) -> np.ndarray:
-    from scipy.optimize import minimize
-
     X = _inputs(score)
     if method == "sigmoid":
         X = np.column_stack([X[:, 0] + X[:, 1], X[:, 2]])
     # Platt's targets: certainty that no finite sample can give is not asked for.
-    up, down = (hit.sum() + 1) / (hit.sum() + 2), 1 / ((~hit).sum() + 2)
-    y = np.where(hit, up, down)
+    y = np.where(hit, (hit.sum() + 1) / (hit.sum() + 2), 1 / ((~hit).sum() + 2))
+    w = np.r_[np.ones(X.shape[1] - 1), 0.0]
+    free = np.ones(len(w), dtype=bool)
+    for _ in range(len(w)):
+        w = _newton(X, y, w, free)
+        falling = free & np.r_[w[:-1] < _FLATTEST, False]
+        if not falling.any():
+            break
+        # A weight of nothing or less would turn the order of rows.
+        w[falling], free = _FLATTEST, free & ~falling
+    return np.asarray(np.r_[w[0], w]) if method == "sigmoid" else w
 
-    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        z = X @ w
-        return float(np.mean(np.logaddexp(0, z) - y * z)), X.T @ (_sigmoid(z) - y) / len(y)
 
-    # Weights of at least 0.01 keep the order of rows.
-    bounds = [(0.01, 100.0)] * (X.shape[1] - 1) + [(-50.0, 50.0)]
-    start = np.r_[np.ones(X.shape[1] - 1), 0.0]
-    w = np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
-    return np.r_[w[0], w] if method == "sigmoid" else w
+def _newton(X: np.ndarray, y: np.ndarray, start: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Return the weights of least log loss by damped Newton steps on the free ones, shape (n_weights,)."""
+    w = start.copy()
+
+    def loss(weights: np.ndarray) -> float:
+        z = X @ weights
+        return float(np.mean(np.logaddexp(0, z) - y * z))
+
+    least = loss(w)
+    for _ in range(50):
+        p = _sigmoid(X @ w)
+        slope = X[:, free].T @ (p - y) / len(y)
+        bend = (X[:, free].T * (p * (1 - p))) @ X[:, free] / len(y)
+        step = np.zeros(len(w))
+        step[free] = np.linalg.solve(bend + 1e-10 * np.eye(len(bend)), slope)
+        while loss(w - step) > least and np.abs(step).max() > 1e-9:
+            step /= 2
+        w, least = w - step, loss(w - step)
+        if np.abs(step).max() < 1e-8:
+            break
+    return w
 
 
 def _inputs(score: np.ndarray) -> np.ndarray:

@@ -58,18 +58,17 @@ def predict_holdout(workspace: Workspace, record: ExperimentRecord, now: Callabl
     outcome = load_predictions(record, "holdout")
     if outcome is not None:
         outcome = outcome.drop(columns="part")
+    decision = problem.decide(oof, dataset, workspace.spec, workspace.plan)
     wanted = set(problem.outcome_rows(dataset, split.holdout).tolist())
     if outcome is None or set(outcome["row"]) != wanted:
         model = load_trained(record)
         # Noted before it is read, so that no reading goes without its line.
         _note_reading(workspace, record, now)
-        outcome = problem.predict(model, dataset, split.holdout)
-        outcome = problem.complete(outcome, problem.decide(oof, dataset, workspace.spec, workspace.plan))
+        outcome = problem.complete(problem.predict(model, dataset, split.holdout), decision)
         fresh = outcome.copy()
         fresh.insert(1, "part", "holdout")
         save_predictions(record, pd.concat([oof, fresh], ignore_index=True))
         tell("note", f"{record.id}: predicted {len(outcome)} holdout rows")
-    decision = problem.decide(oof, dataset, workspace.spec, workspace.plan)
     return Evaluated(record, outcome, decision, problem.units(dataset, outcome))
 
 

@@ -27,6 +27,7 @@ from specweave.stages.workspace import Workspace, open_workspace
 
 JOURNAL = "optuna-journal.log"
 TRIALS_PER_PARAMETER = 12
+_FEWEST_TRIALS = 4  # fewer are no search
 
 
 def tune_best(
@@ -70,7 +71,7 @@ def tune_best(
     total = os.environ.get("SPECWEAVE_BUDGET")
     if total:
         seconds = min(seconds, (1 - BUDGET_SHARE) * float(total))
-    chosen = _tunable(workspace)[:top]
+    chosen = _affordable(workspace, _tunable(workspace)[:top], seconds)
     if not chosen:
         tell("note", "no trained candidate has a search space; nothing to tune")
         return ExperimentResults(workspace, [], write_comparison(workspace))
@@ -104,6 +105,27 @@ def _tunable(workspace: Workspace) -> list[ModelExperiment]:
     return sorted(
         (e for e in planned if e.search and e.name in values), key=lambda e: sign * float(values[e.name])
     )
+
+
+def _affordable(workspace: Workspace, chosen: list[ModelExperiment], seconds: float) -> list[ModelExperiment]:
+    """Return those worth tuning in `seconds`, each given its share: the first, and others with time for a few trials.
+
+    A search of one trial repeats the candidate as it was, and its time is missed where trials are cheap.
+    """
+    if find_recorded() or len(chosen) < 2:
+        return chosen
+    took = {
+        r.name: float(r.metrics.get("cv_seconds", 0.0)) / max(1, workspace.jobs)
+        for r in trained(workspace, ["candidate"])
+    }
+    kept = [chosen[0]]
+    for experiment in chosen[1:]:
+        if _FEWEST_TRIALS * took.get(experiment.name, 0.0) <= seconds / len(chosen):
+            kept.append(experiment)
+        else:
+            tell("note", f"{experiment.name} is not tuned: {_FEWEST_TRIALS} trials of about {took[experiment.name]:.0f} s "
+                         "do not fit the time left; it goes to the others")  # fmt: skip
+    return kept
 
 
 def tuned_name(experiment: ModelExperiment) -> str:
