@@ -6,7 +6,6 @@ Never: runs a task, or calls a verdict missing only because the data is not in t
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -163,8 +162,7 @@ def load_standing(increment: Increment) -> Standing:
         spec=spec,
         tasks=lines,
         evidence=[
-            *(_gate_line(increment, g.name, g.passed, g.note, g.fix, 1) for g in found.gates[len(tasks) :]),
-            *_as_written(increment, tasks),
+            _gate_line(increment, g.name, g.passed, g.note, g.fix, 1) for g in found.gates[len(tasks) :]
         ],
         criteria=[_criterion_line(increment, v, recorded, best) for v in found.verdicts],
         metrics=metrics,
@@ -193,24 +191,6 @@ def _task_lines(increment: Increment, found: Validation, tasks: Sequence[TaskLin
         _gate_line(increment, g.name, g.passed, g.note, g.fix, t.line)
         for t, g in zip(tasks, found.gates[: len(tasks)], strict=True)
     ]
-
-
-def _as_written(increment: Increment, tasks: Sequence[TaskLine]) -> list[GateLine]:
-    """Return the gate that the numbers judged here are those that the task wrote, not edited since."""
-    path = increment.folder / REPORT
-    records = load_lock(increment.lock_path).tasks
-    writer = next((t for t in tasks if t.id in records and REPORT in records[t.id].outputs), None)
-    if writer is None or not path.exists():
-        return []
-    # git may have changed the line endings on its way here.
-    raw = path.read_bytes()
-    hashes = {hashlib.sha256(data).hexdigest() for data in (raw, raw.replace(b"\r\n", b"\n"))}
-    passed = records[writer.id].outputs[REPORT] in hashes
-    note, fix = (
-        f"{REPORT} was changed since {writer.id} wrote it",
-        f"sw do {increment.number} --task {writer.id} --force",
-    )
-    return [_gate_line(increment, "Evaluation is as it was written", passed, note, fix, writer.line)]
 
 
 def _data_here(increment: Increment, spec: Spec) -> bool:

@@ -7,12 +7,15 @@ Reads: documents, lock, evidence. Writes: the table of tests.md between its mark
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from specweave.errors import StageError
+from specweave.errors import StageError, did_you_mean
 from specweave.files.atomic import write_text
 from specweave.files.documents import Document
 from specweave.files.store import read_text
@@ -30,7 +33,7 @@ from specweave.pipeline.system import waiting_elsewhere
 from specweave.pipeline.verdicts import Evidence, Verdict, judge
 from specweave.problems.base import problem_for
 from specweave.records import Metric
-from specweave.stages.evaluation import load_evaluation
+from specweave.stages.evaluation import REPORT, load_evaluation
 from specweave.stages.numbers import short_number
 from specweave.stages.workspace import workspace_of
 
@@ -59,6 +62,8 @@ class Validation:
         One per criterion of spec.md and tests.md.
     amendments : list of str
         What changed since the first candidate was trained.
+    notes : list of str
+        What a reader should look at though it blocks nothing, such as a waiver that covers no criterion.
     ok : bool
         Whether the increment can be done.
     """
@@ -67,6 +72,7 @@ class Validation:
     gates: list[Gate] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     amendments: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -109,12 +115,14 @@ def validate_increment(
         found.gates.append(_experiments_gate(increment))
     elif evaluation is not None:
         found.gates += _evidence_gates(increment, evaluation)
+        found.gates += _as_written(increment, lock)
     evidence = Evidence(workspace_of(increment), evaluation) if evaluation else None
     waivers = load_waivers(increment.folder)
     for criterion in all_criteria(increment, spec):
         verdict = judge(criterion, evidence) if evidence else _not_evaluated(criterion, increment)
         found.verdicts.append(_with_waiver(verdict, waivers, today))
-    found.amendments = amendments(spec, lock)
+    found.amendments = amendments(spec, lock, evaluation)
+    found.notes = _idle_waivers(waivers, found.verdicts)
     if write:
         write_results(increment, found)
     return found
@@ -177,6 +185,21 @@ def _evidence_gates(increment: Increment, evaluation: dict[str, Any]) -> list[Ga
         Gate(name="Model explainability artifacts present", passed=(folder / "shap_values.pkl").exists(),
              note=f"experiments/{best}/shap_values.pkl", fix=f"sw do {number} --task T-007 --force"),
     ]  # fmt: skip
+
+
+def _as_written(increment: Increment, lock: Lock) -> list[Gate]:
+    """Check that the numbers judged are those that the task wrote, not edited since."""
+    path = increment.folder / REPORT
+    writer = next((name for name, record in lock.tasks.items() if REPORT in record.outputs), None)
+    if writer is None or not path.exists():
+        return []
+    # git may have changed the line endings on its way here.
+    raw = path.read_bytes()
+    hashes = {hashlib.sha256(data).hexdigest() for data in (raw, raw.replace(b"\r\n", b"\n"))}
+    passed = lock.tasks[writer].outputs[REPORT] in hashes
+    return [Gate(name="Evaluation is as it was written", passed=passed,
+                 note="" if passed else f"{REPORT} was changed since {writer} wrote it",
+                 fix="" if passed else f"sw do {increment.number} --task {writer} --force")]  # fmt: skip
 
 
 def _experiments_gate(increment: Increment) -> Gate:
@@ -242,8 +265,15 @@ def _with_waiver(verdict: Verdict, waivers: dict[str, Waiver], today: dt.date) -
     return msgspec.structs.replace(verdict, blocks=False, waived=told)
 
 
-def amendments(spec: Spec, lock: Lock) -> list[str]:
-    """Return, in words, what changed in criteria and validation since the first candidate was trained."""
+def _idle_waivers(waivers: dict[str, Waiver], verdicts: list[Verdict]) -> list[str]:
+    """Name the waivers whose name is that of no criterion; those of the review have names of their own."""
+    names = {waiver_name(v.criterion.key) for v in verdicts}
+    idle = [w for w in waivers if w not in names and not re.fullmatch(r"SW\d+", w)]
+    return [f"waivers/{name}.md covers no criterion: {did_you_mean(name, sorted(names))}" for name in idle]
+
+
+def amendments(spec: Spec, lock: Lock, evaluation: Mapping[str, Any] | None = None) -> list[str]:
+    """Return, in words, what changed in criteria, validation and holdout since the first candidate was trained."""
     fixed = lock.fixed
     if not fixed:
         return []
@@ -257,6 +287,9 @@ def amendments(spec: Spec, lock: Lock) -> list[str]:
         changes.append(
             f"validation changed from '{fixed['validation']}' to '{spec.get('Validation', '')}' {since}"
         )
+    holdout = str((evaluation or {}).get("holdout") or "")
+    if holdout and fixed.get("holdout") and holdout != fixed["holdout"]:
+        changes.append(f"the holdout holds other rows: hash {holdout}, was {fixed['holdout']} {since}")
     return changes
 
 

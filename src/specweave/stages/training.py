@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from pyarrow import ArrowException
 
 from specweave.engines.base import Engine, TaskResult
 from specweave.engines.choice import make_engine
-from specweave.errors import DataError, StageError
+from specweave.errors import CorruptFileError, DataError, StageError
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.run import Run
 from specweave.files.atomic import replacing
@@ -297,11 +298,24 @@ def save_predictions(run_or_record: Run | ExperimentRecord, outcome: pd.DataFram
 
 
 def load_predictions(record: ExperimentRecord, part: str | None = None) -> pd.DataFrame | None:
-    """Read an experiment's predictions (``oof``, ``holdout`` or all), or None where none were kept."""
+    """Read an experiment's predictions (``oof``, ``holdout`` or all), or None where none were kept.
+
+    Raises
+    ------
+    CorruptFileError
+        If the file is damaged.
+    """
     path = record.folder / PREDICTIONS
     if not path.exists():
         return None
-    outcome = pd.read_parquet(path)
+    try:
+        outcome = pd.read_parquet(path)
+    except (OSError, ArrowException) as error:
+        raise CorruptFileError(
+            f"the kept predictions cannot be read: {str(error).splitlines()[0]}",
+            where=f"{record.id}/{PREDICTIONS}",
+            hint=f"delete the folder {record.id}, then run: sw do --from T-003",
+        ) from error
     if part is None:
         return outcome
     chosen = outcome[outcome["part"] == part].dropna(axis=1, how="all").reset_index(drop=True)

@@ -8,17 +8,22 @@ import os
 import pickle
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from specweave.errors import CorruptFileError, SpecError
-from specweave.files.store import load_json
+from specweave.errors import CorruptFileError, SpecError, SpecweaveError
+from specweave.files.store import digest, load_json
 from specweave.increments.project import Increment, Project
 from specweave.increments.spec import read_status
-from specweave.increments.tasks import set_tick
+from specweave.increments.tasks import find_task, load_tasks, set_tick
+from specweave.pipeline.lock import load_lock
 from specweave.pipeline.runner import run_increment
+from specweave.pipeline.staleness import outputs_of
 from specweave.pipeline.validation import Validation, validate_increment
 from specweave.pipeline.verdicts import Verdict
 from specweave.publish.completion import complete_increment
@@ -63,6 +68,12 @@ def judged(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         train_baseline_model(["random", "rule-based"], increment.id)
         run_experiments(increment=increment.id)
         evaluate_models(increment.id)
+        lock = load_lock(increment.lock_path)
+        task = find_task(load_tasks(increment.tasks_path), "T-006")
+        lock.tasks["T-006"].outputs = outputs_of(increment.folder, task)
+        for reader in ("T-007", "T-009"):
+            lock.tasks[reader].inputs["T-006"] = digest(lock.tasks["T-006"].outputs)
+        lock.save()
         best = load_json(increment.folder / "reports" / "evaluation.json")["experiment"]
         reasons = [{"feature": f} for f in ("age", "income", "city")]
         explanation = {"experiment": best, "importance": reasons, "examples": [{"reasons": reasons}] * 5}
@@ -317,3 +328,119 @@ def test_done_twice_gives_the_same_summary(increment: Increment) -> None:
     first = (increment.folder / "COMPLETION-SUMMARY.md").read_bytes()
     complete_increment(increment, today=TODAY)
     assert (increment.folder / "COMPLETION-SUMMARY.md").read_bytes() == first
+
+
+def test_an_evaluation_edited_by_hand_is_not_believed(increment: Increment) -> None:
+    path = increment.folder / "reports" / "evaluation.json"
+    text = path.read_text()
+    path.write_bytes(text.replace("\n", "\r\n").encode())  # as git may check it out
+    assert look(increment).ok
+    body = json.loads(text)
+    body["metrics"][0]["value"] = 0.999
+    path.write_text(json.dumps(body))
+    gate = next(g for g in look(increment).gates if g.name == "Evaluation is as it was written")
+    assert not gate.passed and "T-006" in gate.note
+
+
+def test_a_waiver_for_nothing_is_named(increment: Increment) -> None:
+    (increment.folder / "waivers").mkdir()
+    body = "---\nreason: r\nowner: o\nexpires: 2099-01-01\n---\n"
+    (increment.folder / "waivers" / "roc_acu.md").write_text(body)
+    assert "waivers/roc_acu.md covers no criterion" in look(increment).notes[0]
+
+
+def test_another_holdout_is_an_amendment(increment: Increment) -> None:
+    lock = load_lock(increment.lock_path)
+    now = load_json(increment.folder / "reports" / "evaluation.json")["holdout"]
+    lock.fixed = {"criteria": [], "validation": "", "holdout": "0000", "on": "2026-01-01"}
+    lock.save()
+    assert any(f"hash {now}, was 0000 (fixed on 2026-01-01)" in line for line in look(increment).amendments)
+
+
+# -- validate and done never disagree --------------------------------------------------------------
+
+SPOILED = (
+    "experiments/*candidate*/model.pkl", "experiments/exp-*/model.pkl", "experiments/exp-*/shap_values.pkl",
+    "reports/evaluation.json", "reports/explanation.json", "experiments/comparison.md", "data/profile.json",
+    "features/transformer.pkl", "pipeline/t003_baselines.py", "holdout-ledger.jsonl", "tests.md",
+    "experiments/exp-*/predictions.parquet", "experiments/exp-*/metrics.json", "deploy/ab-test-plan.md",
+)  # fmt: skip
+CHANGES = st.one_of(
+    st.tuples(st.just("remove"), st.sampled_from(SPOILED)),
+    st.tuples(st.just("truncate"), st.sampled_from(SPOILED)),
+    st.tuples(st.just("bar"), st.sampled_from(["ROC AUC > 0.1", "ROC AUC > 0.9999", "ROC AUC > 0.8 with 95% confidence",
+                                               "Accuracy > 0.5, F1 > 0.99", "MAPE < 10%", "ROC AUC >"])),
+    st.tuples(st.just("waive"), st.sampled_from(["2099-01-01", "2001-01-01", "never"])),
+    st.tuples(st.just("status"), st.sampled_from(["planned", "active", "done", "abandoned", "odd"])),
+    st.tuples(st.just("data"), st.sampled_from(["touch", "change", "remove"])),
+    st.tuples(st.just("conflict"), st.sampled_from(["spec.md", "plan.md", "tasks.md", "tests.md"])),
+    st.tuples(st.just("lock"), st.sampled_from(["remove", "running", "truncate"])),
+)  # fmt: skip
+
+
+def spoil(increment: Increment, what: str, how: str) -> None:
+    folder = increment.folder
+    if what in ("remove", "truncate"):
+        for path in folder.glob(how):
+            path.unlink() if what == "remove" else path.write_bytes(
+                path.read_bytes()[: path.stat().st_size // 2]
+            )
+    elif what == "bar":
+        increment.spec_path.write_text(
+            re.sub(r"ROC AUC > \S+", how, increment.spec_path.read_text(), count=1)
+        )
+    elif what == "waive":
+        (folder / "waivers").mkdir(exist_ok=True)
+        (folder / "waivers" / "roc_auc.md").write_text(f"---\nreason: r\nowner: o\nexpires: {how}\n---\n")
+    elif what == "status":
+        increment.spec_path.write_text(
+            re.sub(r"status: \w+", f"status: {how}", increment.spec_path.read_text())
+        )
+    elif what == "data":
+        data = increment.project.root / "data" / "churn.csv"
+        if how == "remove":
+            data.unlink(missing_ok=True)
+        elif data.exists():
+            data.write_text(data.read_text() + ("" if how == "touch" else "33,1200,a,No\n"))
+    elif what == "conflict":
+        path = folder / how
+        if path.exists():
+            path.write_text(path.read_text() + "<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n")
+    elif how == "running":
+        lock = load_lock(increment.lock_path) if increment.lock_path.exists() else None
+        if lock and "T-004" in lock.tasks:
+            lock.tasks["T-004"].status = "running"
+            lock.save()
+    elif how == "truncate" and increment.lock_path.exists():
+        increment.lock_path.write_text(increment.lock_path.read_text()[:40])
+    else:
+        increment.lock_path.unlink(missing_ok=True)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+          phases=[Phase.explicit, Phase.generate])  # fmt: skip
+@given(changes=st.lists(CHANGES, max_size=3))
+def test_done_succeeds_exactly_where_validate_passes(
+    judged: Path, increment: Increment, changes: list[tuple[str, str]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(shutil.copytree(increment.project.root, Path(folder) / "project"))
+        found = Project(root).increments()[0]
+        for what, how in changes:
+            try:
+                spoil(found, what, how)
+            except SpecweaveError:
+                continue  # spoiled beyond this change already
+        try:
+            said: Validation | str = validate_increment(found, today=TODAY)
+        except SpecweaveError as error:
+            said = str(error)
+        if isinstance(said, str):
+            with pytest.raises(SpecweaveError) as refused:
+                complete_increment(found, today=TODAY)
+            assert str(refused.value) == said
+            assert not (found.folder / "COMPLETION-SUMMARY.md").exists()
+            return
+        done = complete_increment(found, today=TODAY)
+        assert bool(done.written) == said.ok == (found.folder / "COMPLETION-SUMMARY.md").exists()
+        assert (read_status(found.spec_path) == "done") == (said.ok or ("status", "done") in changes)

@@ -48,6 +48,8 @@ def show(session: Session, found: object) -> None:
     session.table(["criterion", "measured", "verdict", "experiment", "note"], rows)
     for line in found.amendments:
         session.say(f"amended: {line}", "warn")
+    for line in found.notes:
+        session.say(f"note: {line}", "warn")
     failing = [v.criterion.text for v in found.verdicts if v.blocks] + [
         g.name for g in found.gates if not g.passed
     ]
@@ -59,6 +61,6 @@ def show(session: Session, found: object) -> None:
             "bad",
         )
     session.answer("validation", {
-        "increment": found.increment, "ok": found.ok, "gates": plain(found.gates), "amendments": found.amendments,
+        "increment": found.increment, "ok": found.ok, "gates": plain(found.gates), "amendments": found.amendments, "notes": found.notes,
         "verdicts": [{**plain(v), "key": v.criterion.key} for v in found.verdicts], "failing": failing,
     })  # fmt: skip
