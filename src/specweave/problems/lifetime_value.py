@@ -404,6 +404,10 @@ class LifetimeValue(AmountProblem):
             model.horizon_weeks_ = float(dataset.settings["horizon_weeks"])
         return model
 
+    def request_columns(self, dataset: Dataset) -> list[str]:
+        """Return who it is and the numbers; names of periods are no input."""
+        return [c for c in super().request_columns(dataset) if c not in (WINDOW, "cohort")]
+
     def rows_of(self, model: Any, table: pd.DataFrame) -> pd.DataFrame:
         """Return one row per customer as of the last day of these transactions; rows of customers as they are.
 
