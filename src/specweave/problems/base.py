@@ -495,6 +495,12 @@ class Problem(ABC):
             told.append({**entry, "reasons_unit": found.unit})
         return told
 
+    def chance(self, log_odds: float, towards: str | None, decision: Mapping[str, Any]) -> float:
+        """Return the probability that an answer gives `towards` where contributions sum to these log-odds."""
+        from math import exp
+
+        return 1 / (1 + exp(-log_odds)) if log_odds >= 0 else exp(log_odds) / (1 + exp(log_odds))
+
     def local_surrogate(
         self, model: Any, row: pd.DataFrame, background: pd.DataFrame, *, seed: int
     ) -> list[dict[str, Any]] | None:

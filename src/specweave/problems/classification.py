@@ -6,6 +6,7 @@ Reads: a table with a label column. Writes: nothing. Never: tunes a threshold on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import pandas as pd
 
 from specweave.errors import DataError, SpecError
 from specweave.metrics.base import MetricRef, parse_metric_ref
-from specweave.problems.base import Choice, Dataset, ModelExperiment, Table
+from specweave.problems.base import Choice, Contributions, Dataset, ModelExperiment, Table
 from specweave.problems.calibration import (
     apply_calibration,
+    calibrated,
     cross_fitted,
     describe_calibration,
     learn_calibration,
@@ -275,6 +277,27 @@ class Classification(TabularProblem):
         column = 1 if len(shares) == 2 else int(shares.argmax())
         return lambda frame: self._probabilities(model, frame).to_numpy()[:, column]
 
+    def contributions(
+        self, model: Any, rows: pd.DataFrame, background: pd.DataFrame, *, seed: int
+    ) -> Contributions:
+        """Explain by SHAP values; log-odds start where those of the answer do, without the effect of weights."""
+        found = super().contributions(model, rows, background, seed=seed)
+        estimator = getattr(model, "named_steps", {}).get("model")
+        factor = float(getattr(estimator, "odds_factor_", 1.0))
+        if found.unit != "log-odds" or factor == 1.0:
+            return found
+        return replace(found, base=np.asarray(found.base) + np.log(factor))
+
+    def chance(self, log_odds: float, towards: str | None, decision: Mapping[str, Any]) -> float:
+        """Return the probability that an answer gives, corrected where the decision says how."""
+        share = super().chance(log_odds, towards, decision)
+        if not decision.get("calibration"):
+            return share
+        turned = towards is not None and towards != decision["positive"]
+        weights = decision["calibration"]["weights"]
+        one = float(calibrated(np.array([1 - share if turned else share]), weights)[0])
+        return 1 - one if turned else one
+
     def explained_labels(self, model: Any, positions: np.ndarray | None) -> tuple[str, ...]:
         """Return the label whose score each row's contributions raise or lower."""
         if positions is None:
@@ -345,7 +368,9 @@ class Classification(TabularProblem):
                 "mcc",
                 "kappa",
             ]
-        if not multiclass and plan.get("threshold.confidence") is not None:
+        if not multiclass and (
+            plan.get("threshold.confidence") is not None or plan.get("threshold.cost") or _costs(spec)
+        ):
             names.append("alarms_per_thousand")
         refs = [parse_metric_ref(n) for n in names]
         chosen = plan.get("selection_metric")

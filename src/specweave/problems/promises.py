@@ -25,11 +25,15 @@ def promise_tables(outcome: pd.DataFrame, decision: Mapping[str, Any], called: n
     hits = int((alarm & (outcome["truth"].astype(str) == decision["positive"]).to_numpy()).sum())
     per_thousand = 1000 * float(alarm.mean())
     if "promised" not in promise:
+        there, n = int((outcome["truth"].astype(str) == decision["positive"]).sum()), len(outcome)
+        miss = promise["cost_of_miss"]
+        paid = promise["cost_of_false_alarm"] * (int(alarm.sum()) - hits) + miss * (there - hits)
         return [Table("Alarms and costs", ("quantity", "validation folds", "these rows"), (
-            ("alarms per thousand rows", None, per_thousand),
-            ("cost per thousand rows", promise["cost_per_thousand"], None),
-            ("cost per thousand rows without any alarm", promise["cost_per_thousand_without_alarms"], None),
-        ), str(decision.get("rule", "")))]  # fmt: skip
+            ("alarms per thousand rows", promise["alarms_per_thousand"], per_thousand),
+            ("cost per thousand rows", promise["cost_per_thousand"], 1000 * paid / n),
+            ("cost per thousand rows without any alarm", promise["cost_per_thousand_without_alarms"],
+             1000 * miss * there / n),
+        ), f"{decision.get('rule', '')}.")]  # fmt: skip
     low, high = clopper_pearson(hits, int(alarm.sum()), promise["confidence"])
     return [Table("Alarms and their promise", ("quantity", "validation folds", "these rows"), (
         ("precision that is demanded", promise["wanted"], promise["wanted"]),

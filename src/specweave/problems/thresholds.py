@@ -213,6 +213,9 @@ def cheapest(points: OperatingPoints, false_alarm: float, miss: float) -> Thresh
         threshold, least = 1.0 + 1e-9, silent
     rule = f"lowest cost: {false_alarm:g} per false alarm, {miss:g} per miss"
     promise = {
+        "cost_of_false_alarm": false_alarm,
+        "cost_of_miss": miss,
+        "alarms_per_thousand": 1000 * float(points.alarms[at]) / points.n_rows if threshold <= 1 else 0.0,
         "cost_per_thousand": 1000 * least / points.n_rows,
         "cost_per_thousand_without_alarms": 1000 * silent / points.n_rows,
     }

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from specweave.records import Finding
 from specweave.stages.choice import choose_best
 from specweave.stages.evaluation import REPORT, load_evaluation
 from specweave.stages.explanation_checks import check_explanation
-from specweave.stages.holdout import load_trained
+from specweave.stages.holdout import load_trained, note_reading
 from specweave.stages.progress import tell
 from specweave.stages.rationale import render_aim, render_rationale
 from specweave.stages.training import load_predictions
@@ -78,6 +80,7 @@ def explain_model(
     model = load_trained(best)
     decision = decision_of(workspace, best)
     wanted = rows or int(workspace.plan.get("explain.rows", 500))
+    note_reading(workspace, best, "T-007 explanation", lambda: datetime.now(UTC))
     tell("note", f"explaining {best.id} on {min(wanted, len(outcome))} holdout rows")
     record, kept = explain(
         workspace.problem,
@@ -336,7 +339,14 @@ def explain_examples(
                 "reasons": reasons,
                 "contributions": found.top(i, min(len(found.names), 12)),
                 "rationale": told[i].get("rationale")
-                or render_rationale(reasons, unit=found.unit, aim=aim, base=base, total=total),
+                or render_rationale(
+                    reasons,
+                    unit=found.unit,
+                    aim=aim,
+                    base=base,
+                    total=total,
+                    chance=partial(problem.chance, towards=towards, decision=decision),
+                ),
                 "lime": None if lime is None else lime[: max(top, 6)],
             }
         )

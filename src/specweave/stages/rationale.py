@@ -6,7 +6,7 @@ Reads: nothing. Writes: nothing. Never: calls log-odds a probability.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _LONGEST = 40
@@ -24,7 +24,14 @@ def render_value(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def render_effect(contribution: float, unit: str, total: float | None = None) -> str:
+def logistic(x: float) -> float:
+    """Return the probability of log-odds."""
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def render_effect(
+    contribution: float, unit: str, total: float | None = None, chance: Callable[[float], float] = logistic
+) -> str:
     """Return a contribution with its unit, and with what it means where the unit is no everyday one.
 
     Parameters
@@ -34,6 +41,8 @@ def render_effect(contribution: float, unit: str, total: float | None = None) ->
         As in :class:`specweave.problems.base.Contributions`.
     total : float, optional
         The output with all contributions; with it, log-odds are translated into probabilities.
+    chance : callable
+        The probability that an answer gives at these log-odds.
 
     Examples
     --------
@@ -50,7 +59,7 @@ def render_effect(contribution: float, unit: str, total: float | None = None) ->
         said = f"{contribution:+.2f} log-odds"
         if total is None:
             return said
-        return f"{said}: {_chance(total)} with it, {_chance(total - contribution)} without"
+        return f"{said}: {_share(chance(total))} with it, {_share(chance(total - contribution))} without"
     if unit == "":
         return f"{contribution:+,.4g}" if abs(contribution) < 1e4 else f"{contribution:+,.0f}"
     return f"{contribution:+.2f}" if unit == "probability" else f"{contribution:+.2f} ({unit})"
@@ -70,6 +79,7 @@ def render_rationale(
     aim: str,
     base: float,
     total: float,
+    chance: Callable[[float], float] = logistic,
 ) -> str:
     """Return the strongest reasons of one answer as a paragraph of whole sentences.
 
@@ -82,13 +92,15 @@ def render_rationale(
         From :func:`render_aim`.
     base, total : float
         The output before any contribution and with all of them.
+    chance : callable
+        As in :func:`render_effect`.
     """
     if not reasons:
         return f"Nothing moves {aim} away from its base value."
     rest = total - base - sum(float(r["contribution"]) for r in reasons)
     first, *others = reasons
     direction = "raises" if first["contribution"] > 0 else "lowers"
-    effect = render_effect(float(first["contribution"]), unit, total)
+    effect = render_effect(float(first["contribution"]), unit, total, chance)
     lead = f"{_named(first)} {direction} {aim} most ({effect})."
     follow = []
     for reason in others:
@@ -109,14 +121,9 @@ def _joined(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
 
 
-def _chance(log_odds: float) -> str:
+def _share(share: float) -> str:
     """Return a probability with as many digits as tell it from 0 and 1."""
-    share = _logistic(log_odds)
-    rare = min(share, _logistic(-log_odds))
+    rare = min(share, 1 - share)
     if rare >= 0.01:
         return f"{share:.2f}"
     return f"{share:.4f}" if rare >= 0.0001 else ("under 0.0001" if share < 0.5 else "over 0.9999")
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

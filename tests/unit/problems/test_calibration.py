@@ -91,3 +91,39 @@ def test_without_a_correction_the_outcome_is_as_it_was() -> None:
     outcome = outcome_of(score, hit, fold)
     assert apply_calibration(outcome, {"labels": ["0", "1"], "positive": "1"}) is outcome
     assert describe_calibration({"positive": None}) == ""
+
+
+def test_sums_of_contributions_are_told_as_the_probability_that_is_answered() -> None:
+    score, hit, fold = rows()
+    decision = {
+        "labels": ["0", "1"],
+        "positive": "1",
+        "threshold": 0.5,
+        "calibration": learn_calibration(score, hit, fold),
+    }
+    row = apply_calibration(outcome_of(score, hit, fold).drop(columns="fold"), decision).iloc[0]
+    log_odds = float(np.log(score[0] / (1 - score[0])))
+    assert Classification().chance(log_odds, "1", decision) == pytest.approx(row["p:1"])
+    assert Classification().chance(-log_odds, "0", decision) == pytest.approx(row["p:0"])
+    assert Classification().chance(log_odds, "1", {"positive": "1"}) == pytest.approx(score[0])
+
+
+def test_contributions_of_a_weighted_model_sum_to_what_it_answers() -> None:
+    from sklearn.pipeline import Pipeline
+
+    from specweave.problems.imbalance import WeightedLightGBM
+    from specweave.tables.features import make_features
+    from specweave.tables.kinds import infer_kinds
+
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.normal(size=(600, 3)), columns=["a", "b", "c"])
+    y = (rng.random(600) < 1 / (1 + np.exp(3 - 2 * frame["a"]))).astype(int)
+    step = make_features(dict(infer_kinds(frame)), drop={}, task="classification").fit(frame, y)
+    model = Pipeline(
+        [("features", step), ("model", WeightedLightGBM(n_estimators=20, verbosity=-1, n_jobs=1))]
+    )
+    model.named_steps["model"].fit(step.transform(frame), y)
+    model.labels_ = ["0", "1"]
+    found = Classification().contributions(model, frame[:5], frame[5:60], seed=0)
+    sums = np.asarray(found.base) + found.values.sum(axis=1)
+    assert 1 / (1 + np.exp(-sums)) == pytest.approx(model.predict_proba(frame[:5])[:, 1], abs=1e-6)
