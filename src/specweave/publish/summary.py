@@ -6,13 +6,15 @@ number without the file it stands in.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.store import ExperimentStore
-from specweave.files.store import load_json
+from specweave.files.store import load_json, read_text
 from specweave.increments.project import Increment
 from specweave.increments.spec import load_spec
 from specweave.metrics.base import find_metric, parse_metric_ref
@@ -189,13 +191,24 @@ def _lessons(records: Sequence[ExperimentRecord]) -> list[str]:
     ]
 
 
+def _why(line: str) -> str:
+    """Return why the holdout was read; a line that a killed process left unfinished still counts."""
+    try:
+        return str(json.loads(line)["why"])
+    except (ValueError, KeyError, TypeError):
+        return "a reason that cannot be read"
+
+
 def _history(increment: Increment, found: Validation) -> list[str]:
     ledger = increment.folder / "holdout-ledger.jsonl"
-    reads = len(ledger.read_text(encoding="utf-8").splitlines()) if ledger.exists() else 0
+    lines_read = read_text(ledger).splitlines() if ledger.exists() else []
+    reads = Counter(_why(line) for line in lines_read)
+    told = ", ".join(f"{n} for {why}" for why, n in sorted(reads.items()))
     lines = [
         "### Honesty",
         "",
-        f"- The holdout was read {reads} times, once per trained experiment ([ledger](holdout-ledger.jsonl)).",
+        f"- The holdout was read {reads.total()} times ({told}); the model was chosen before, by validation folds "
+        "([ledger](holdout-ledger.jsonl)).",
     ]
     if found.amendments:
         lines += [f"- Amended: {line}" for line in found.amendments]

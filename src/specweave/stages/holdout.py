@@ -63,7 +63,7 @@ def predict_holdout(workspace: Workspace, record: ExperimentRecord, now: Callabl
     if outcome is None or set(outcome["row"]) != wanted:
         model = load_trained(record)
         # Noted before it is read, so that no reading goes without its line.
-        _note_reading(workspace, record, now)
+        note_reading(workspace, record, "T-006 evaluation", now)
         outcome = problem.complete(problem.predict(model, dataset, split.holdout), decision)
         fresh = outcome.copy()
         fresh.insert(1, "part", "holdout")
@@ -92,14 +92,17 @@ def load_trained(record: ExperimentRecord) -> Any:
     return load_model(path, trust=True)
 
 
-def _note_reading(workspace: Workspace, record: ExperimentRecord, now: Callable[[], datetime]) -> None:
+def note_reading(
+    workspace: Workspace, record: ExperimentRecord, why: str, now: Callable[[], datetime]
+) -> None:
+    """Append one line to the ledger: which experiment met the holdout, when, at which commit, and why."""
     git = git_state(workspace.folder)
     line = {
         "experiment": record.id,
         "holdout": workspace.split.digest(),
         "commit": None if git is None else git.to_record().get("commit"),
         "when": now().isoformat(timespec="seconds"),
-        "why": "T-006 evaluation",
+        "why": why,
     }
     path = workspace.folder / LEDGER
     with storage_errors(path), path.open("a", encoding="utf-8") as stream:

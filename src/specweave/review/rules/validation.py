@@ -173,7 +173,11 @@ def holdout_worn(e: Evidence) -> Iterator[Doubt]:
     """Readings of today's holdout by experiments that are not in today's comparison."""
     evaluation = e.get("evaluation")
     digest = evaluation.text("holdout")
-    readers = [line.text("experiment") for line in e.ledger if line.text("holdout") == digest]
+    readers = [
+        line.text("experiment")
+        for line in e.ledger
+        if line.text("holdout") == digest and line.text("why") != "T-007 explanation"
+    ]
     today = {m.text("experiment") for m in evaluation.rows("models")}
     earlier = [r for r in readers if r not in today]
     repeated = len(readers) - len(set(readers))
