@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from lightgbm import LGBMClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 
 from specweave.problems.base import ModelExperiment
@@ -111,6 +112,69 @@ class ThinnedLightGBM(LGBMClassifier):  # type: ignore[misc]
         return _corrected(super().predict_proba(X, **options), self, options)
 
 
+class AveragedBoosters(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Boosters of different libraries, averaged in log-odds: with few positives each alone is mostly chance.
+
+    Parameters
+    ----------
+    lightgbm, xgboost : dict
+        Parameters of each.
+    catboost : dict, optional
+        Left out without it.
+    random_state : int, optional
+    n_jobs : int, optional
+    """
+
+    def __init__(
+        self,
+        lightgbm: dict[str, Any],
+        xgboost: dict[str, Any],
+        catboost: dict[str, Any] | None = None,
+        random_state: int | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.lightgbm = lightgbm
+        self.xgboost = xgboost
+        self.catboost = catboost
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any) -> AveragedBoosters:
+        """Fit every member on the same rows; `y` holds the codes 0 and 1."""
+        from xgboost import XGBClassifier
+
+        same = {"random_state": self.random_state, "n_jobs": self.n_jobs}
+        members: list[Any] = [LGBMClassifier(**self.lightgbm, **same), XGBClassifier(**self.xgboost, **same)]
+        if self.catboost is not None:
+            from catboost import CatBoostClassifier
+
+            seed = {"random_seed": self.random_state, "thread_count": self.n_jobs or -1}
+            members.append(CatBoostClassifier(**self.catboost, **seed))
+        self.classes_ = np.unique(np.asarray(y))
+        self.members_ = [member.fit(X, y) for member in members]
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the mean of the members' log-odds of the second label, shape (n_rows,)."""
+        threads = self.n_jobs or -1
+        boosted, by_level, *ordered = self.members_
+        odds = [
+            boosted.booster_.predict(X, raw_score=True, num_threads=max(0, threads)),
+            by_level.set_params(n_jobs=self.n_jobs).predict(X, output_margin=True),
+            *(m.predict(X, prediction_type="RawFormulaVal", thread_count=threads) for m in ordered),
+        ]
+        return np.asarray(np.mean(np.asarray(odds, dtype=float), axis=0))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities, shape (n_rows, 2)."""
+        p = 1 / (1 + np.exp(-np.clip(self.decision_function(X), -500, 500)))
+        return np.column_stack([1 - p, p])
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the likelier label, shape (n_rows,)."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+
+
 def _corrected(proba: Any, model: Any, options: dict[str, Any]) -> Any:
     if options or np.ndim(proba) != 2 or np.shape(proba)[1] != 2:  # raw scores and contributions stay
         return proba
@@ -122,7 +186,12 @@ def rare_variants(plain: dict[str, ModelExperiment]) -> dict[str, ModelExperimen
     boosted, forest = plain["lightgbm"], plain["random-forest"]
     gentle = {**boosted.params, "learning_rate": 0.03}
     balanced = {**forest.params, "class_weight": "balanced_subsample"}
+    members: dict[str, Any] = {
+        name: dict(plain[name].params) for name in ("lightgbm", "xgboost", "catboost") if name in plain
+    }
     found = [
+        ModelExperiment("boosters-averaged", AveragedBoosters, members,
+                        note="boosters of different libraries, averaged in log-odds: they err differently"),
         ModelExperiment("lightgbm-weighted", WeightedLightGBM, gentle, boosted.search,
                         "class weights: both labels weigh the same"),
         ModelExperiment("lightgbm-undersampled", ThinnedLightGBM, gentle, boosted.search,
@@ -137,4 +206,4 @@ def rare_variants(plain: dict[str, ModelExperiment]) -> dict[str, ModelExperimen
 
 # What pays most for its time comes first; the rest is dear on large tables.
 RARE_ORDER = ("linear", "lightgbm", "lightgbm-weighted", "lightgbm-undersampled", "lightgbm-random-cuts", "xgboost",
-              "catboost", "random-forest", "random-forest-weighted", "neural-net")  # fmt: skip
+              "catboost", "boosters-averaged", "random-forest", "random-forest-weighted", "neural-net")  # fmt: skip

@@ -55,7 +55,17 @@ def find_engine(model: Any, background: Any, tree_cost_limit: float = TREE_COST_
     """
     if tree_cost(model) > tree_cost_limit:
         return None
-    for make in (_average, _transformed, _scaled, _lightgbm, _xgboost, _catboost, _linear, _forest):
+    for make in (
+        _average,
+        _mean_margin,
+        _transformed,
+        _scaled,
+        _lightgbm,
+        _xgboost,
+        _catboost,
+        _linear,
+        _forest,
+    ):
         try:
             engine = make(model, background)
             if engine is not None and _adds_up(engine, background[:CHECKED_ROWS]):
@@ -254,6 +264,22 @@ def _transformed(model: Any, background: Any) -> Engine | None:
         return _two_dim(model.func(np.asarray(model.predict(rows), dtype=float)))
 
     return Engine(inner.explain, raw, inner.method, names[model.func])
+
+
+def _mean_margin(model: Any, background: Any) -> Engine | None:
+    """A classifier whose log-odds are the mean of its members': so are its contributions."""
+    members = getattr(model, "members_", None)
+    if not members or not hasattr(model, "decision_function"):
+        return None
+    engines = [find_engine(member, background) for member in members]
+    if any(e is None or e.unit != "log-odds" for e in engines):
+        return None
+
+    def explain(rows: Any) -> tuple[np.ndarray, np.ndarray]:
+        parts = [e.explain(rows) for e in engines if e is not None]
+        return np.mean([p[0] for p in parts], axis=0), np.mean([p[1] for p in parts], axis=0)
+
+    return Engine(explain, lambda rows: _two_dim(model.decision_function(rows)), "SHAP (tree)", "log-odds")
 
 
 def _average(model: Any, background: Any) -> Engine | None:

@@ -14,6 +14,7 @@ from specweave.increments.plan import Plan, parse_plan
 from specweave.metrics.base import parse_metric_ref
 from specweave.problems.classification import Classification
 from specweave.problems.imbalance import (
+    AveragedBoosters,
     ThinnedLightGBM,
     WeightedLightGBM,
     correct_odds,
@@ -142,3 +143,22 @@ def test_correcting_odds_keeps_the_order_and_undoes_itself() -> None:
     once = correct_odds(np.column_stack([1 - p, p]), 0.1)
     assert (np.diff(once[:, 1]) > 0).all()
     assert correct_odds(once, 10)[:, 1] == pytest.approx(p)
+
+
+def test_averaged_boosters_are_explained_exactly_and_answer_the_mean_of_their_log_odds() -> None:
+    from specweave.problems.estimators import classifiers
+    from specweave.tables.native_shap import find_engine
+
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(500, 4))
+    y = (rng.random(500) < 1 / (1 + np.exp(2 - 1.5 * X[:, 0]))).astype(int)
+    params = {n: {**dict(classifiers(500)[n].params)} for n in ("lightgbm", "xgboost")}
+    model = AveragedBoosters(**params, random_state=0, n_jobs=1).fit(X, y)
+    assert model.predict_proba(X).sum(axis=1) == pytest.approx(1)
+    assert (model.predict(X) == (model.predict_proba(X)[:, 1] > 0.5)).all()
+    engine = find_engine(model, X[:50])
+    assert engine is not None and engine.unit == "log-odds"
+    values, base = engine.explain(X[:5])
+    assert values.sum(axis=1)[:, 0] + base[0] == pytest.approx(model.decision_function(X[:5]), abs=1e-3)
+    again = AveragedBoosters(**params, random_state=0, n_jobs=1).fit(X, y)
+    assert again.decision_function(X) == pytest.approx(model.decision_function(X), abs=0)
