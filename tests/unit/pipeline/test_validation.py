@@ -27,9 +27,12 @@ from specweave.pipeline.staleness import outputs_of
 from specweave.pipeline.validation import Validation, validate_increment
 from specweave.pipeline.verdicts import Verdict
 from specweave.publish.completion import complete_increment
+from specweave.publish.living.sync import check_docs, update_docs
 from specweave.stages.baselines import train_baseline_model
 from specweave.stages.candidates import run_experiments
+from specweave.stages.choice import write_comparison
 from specweave.stages.evaluation import evaluate_models
+from specweave.stages.workspace import workspace_of
 
 Edit = Callable[[Path, str, str], None]
 TODAY = dt.date(2026, 3, 1)
@@ -417,7 +420,7 @@ def spoil(increment: Increment, what: str, how: str) -> None:
         increment.lock_path.unlink(missing_ok=True)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
           phases=[Phase.explicit, Phase.generate])  # fmt: skip
 @given(changes=st.lists(CHANGES, max_size=3))
 def test_done_succeeds_exactly_where_validate_passes(
@@ -444,3 +447,56 @@ def test_done_succeeds_exactly_where_validate_passes(
         done = complete_increment(found, today=TODAY)
         assert bool(done.written) == said.ok == (found.folder / "COMPLETION-SUMMARY.md").exists()
         assert (read_status(found.spec_path) == "done") == (said.ok or ("status", "done") in changes)
+
+
+# -- a number changed by hand is named -------------------------------------------------------------
+
+
+@pytest.fixture
+def closed(increment: Increment) -> Increment:
+    write_comparison(workspace_of(increment))
+    assert complete_increment(increment, today=TODAY).written
+    assert check_docs(increment.project) == []
+    return increment
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_number_changed_by_hand_in_a_generated_document_is_named(
+    closed: Increment, data: st.DataObject
+) -> None:
+    docs = sorted((closed.project.home / "docs").rglob("*.md"))
+    path = data.draw(
+        st.sampled_from(
+            [closed.experiments / "comparison.md", closed.folder / "COMPLETION-SUMMARY.md", *docs]
+        )
+    )
+    text = path.read_text()
+    generated = text.partition("specweave:begin")[2] or text
+    start = len(text) - len(generated)
+    places = [
+        start + m.start()
+        for m in re.finditer(r"\d", generated)
+        if "<!--" not in _line_at(text, start + m.start())
+    ]
+    at = data.draw(st.sampled_from(places))
+    digit = data.draw(st.sampled_from([d for d in "0123456789" if d != text[at]]))
+    try:
+        path.write_text(text[:at] + digit + text[at + 1 :])
+        stale = check_docs(closed.project)
+        line = text[:at].count("\n") + 1
+        assert f"{closed.project.relative(path)}:{line}" in [s.where for s in stale]
+    finally:
+        path.write_text(text)
+
+
+def _line_at(text: str, at: int) -> str:
+    return text[text.rfind("\n", 0, at) + 1 : text.find("\n", at)]
+
+
+def test_update_writes_changed_documents_anew(closed: Increment) -> None:
+    path = closed.experiments / "comparison.md"
+    text = path.read_text()
+    path.write_text(text.replace("0.", "1.", 1))
+    assert path in update_docs(closed.project)
+    assert path.read_text() == text

@@ -13,8 +13,8 @@ from specweave.cli.output import Session, common_options
 def command(session: Session, action: str) -> int:
     """Write the living documents from the evidence, or check that they still say what it says.
 
-    They are architecture pages, decision records and runbooks below .specweave/docs/internal/. Only marked
-    blocks are rewritten. 'check' exits 1 and names each line that is stale or was edited by hand.
+    They are architecture pages, decision records and runbooks below .specweave/docs/internal/, where only
+    marked blocks are rewritten, and the summary, comparison and reports of each increment. 'check' exits 1 and names each line that is stale or was edited by hand.
 
     \b
     Example:

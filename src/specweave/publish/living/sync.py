@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from specweave.files.atomic import write_text
@@ -15,6 +16,7 @@ from specweave.files.documents import Document
 from specweave.files.store import read_text
 from specweave.increments.project import Project, make_slug
 from specweave.publish.living.facts import Facts, evaluated_increments
+from specweave.publish.living.generated import Generated, changed_documents, mend_documents
 from specweave.publish.living.pages import (
     render_decision,
     render_features,
@@ -105,11 +107,11 @@ def update_docs(project: Project) -> list[Path]:
         if not path.exists() or document.text != text:
             write_text(path, document.text)
             written.append(path)
-    return written
+    return written + mend_documents(project)
 
 
 def check_docs(project: Project) -> list[Stale]:
-    """Return every line of the living documents that the evidence does not bear out."""
+    """Return every line of the living and generated documents that the evidence does not bear out."""
     found: list[Stale] = []
     for path, blocks in _by_path(living_blocks(project)).items():
         where = project.relative(path)
@@ -119,7 +121,23 @@ def check_docs(project: Project) -> list[Stale]:
         document = Document(read_text(path), path.name)
         for block in blocks:
             found += _compare(document, block, where)
+    for changed in changed_documents(project):
+        found += _lines(changed, project)
     return found
+
+
+def _lines(changed: Generated, project: Project) -> list[Stale]:
+    """Return the lines of a generated document that are not what its records give."""
+    where = project.relative(changed.path)
+    if not changed.wanted:
+        return [Stale(where, "edited by hand", "its records, which cannot be rendered any more")]
+    got, wanted = read_text(changed.path).splitlines(), changed.wanted.splitlines()
+    differing = [
+        Stale(f"{where}:{i}", a, b)
+        for i, (a, b) in enumerate(zip_longest(got, wanted, fillvalue=""), 1)
+        if a != b
+    ]
+    return differing or [Stale(where, "other line ends", "those that sw writes")]
 
 
 def _compare(document: Document, block: Block, where: str) -> list[Stale]:
