@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from specweave.errors import DataError
+from specweave.increments.plan import parse_plan
+from specweave.increments.spec import parse_spec
+from specweave.problems.base import Dataset, Problem, problem_for
 from specweave.problems.contract import ProblemContract
 
 SPEC = """\
@@ -75,3 +80,40 @@ class TestOneSeries(ProblemContract):
     @staticmethod
     def write_data(root: Path) -> None:
         months(1)[["month", "sold"]].to_csv(root / "table.csv", index=False)
+
+
+def load(root: Path, frame: pd.DataFrame) -> tuple[Problem, Dataset]:
+    frame.to_csv(root / "table.csv", index=False)
+    spec = parse_spec(SPEC.format(series="none", known="none"), root / "spec.md")
+    problem = problem_for("Forecasting")
+    return problem, problem.load(spec, parse_plan("```yaml\n{}\n```\n", root / "plan.md", ("gaps",)), root)
+
+
+def test_rows_that_repeat_another_are_left_out_and_told(tmp_path: Path) -> None:
+    rows = months(1)[["month", "sold"]]
+    problem, dataset = load(tmp_path, pd.concat([rows, rows.iloc[[10, 11]]]))
+    assert dataset.n_rows == len(rows)
+    told = next(f for f in problem.check_data(dataset) if f.code == "SW251")
+    assert told.evidence == {"rows": 2}
+
+
+def test_series_that_never_change_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no series ever changes"):
+        load(tmp_path, months(1)[["month", "sold"]].assign(sold=5.0))
+
+
+def test_steps_beyond_the_validated_ones_are_answered_with_a_note(tmp_path: Path) -> None:
+    problem, _ = load(tmp_path, months(1)[["month", "sold"]])
+    rows = pd.DataFrame({"unique_id": ["series"] * 2, "h": [6, 7], "scale": 2.0, "prediction": 80.0})
+    learned = {
+        "levels": [80],
+        "quantiles": {"80": 1.0},
+        "growth": 0.0,
+        "horizon": 6,
+        "usual": 1.0,
+        "spread": {},
+        "floor": 0.1,
+    }
+    inside, beyond = problem.answers(rows, {"intervals": learned}) or []
+    assert "note" not in inside and "beyond the 6 steps" in beyond["note"]
+    assert beyond["interval"]["high80"] > inside["interval"]["high80"]

@@ -41,8 +41,8 @@ def learn_intervals(outcome: pd.DataFrame, levels: Sequence[int] = LEVELS) -> di
     Returns
     -------
     dict
-        Plain values: ``levels``, ``quantiles`` by level, ``growth`` (power of the step ahead), ``spread`` by
-        series, ``usual`` (spread of a series without errors of its own), ``floor`` (smallest unit), ``n``.
+        Plain values: ``levels``, ``quantiles`` by level, ``growth`` (power of the step ahead), ``horizon`` (the
+        last step with errors), ``spread`` by series, ``usual`` (spread of a series without errors of its own), ``floor`` (smallest unit), ``n``.
 
     Raises
     ------
@@ -66,6 +66,7 @@ def learn_intervals(outcome: pd.DataFrame, levels: Sequence[int] = LEVELS) -> di
         "levels": [int(v) for v in levels],
         "quantiles": {str(v): _quantile(score, v / 100, _paths(outcome[there])) for v in levels},
         "growth": growth,
+        "horizon": int(ahead.max()),
         "usual": usual,
         "spread": {k: float(f"{v:.5g}") for k, v in list(spread.items())[:_MOST_SERIES]},
         "floor": floor,
@@ -86,12 +87,18 @@ def apply_intervals(outcome: pd.DataFrame, learned: Mapping[str, Any]) -> pd.Dat
 
 
 def half_widths(ids: Any, ahead: Any, scale: Any, learned: Mapping[str, Any]) -> dict[int, Floats]:
-    """Return the half width of each level at each row, shape (n_rows,)."""
+    """Return the half width of each level at each row, shape (n_rows,).
+
+    Beyond the last step with errors it grows at least as a random walk does, with the root of the step.
+    """
     spread, usual = learned["spread"], float(learned["usual"])
     own = np.array([float(spread.get(str(i), usual)) for i in ids])
     units = np.maximum(np.nan_to_num(np.asarray(scale, dtype=float), nan=0.0), float(learned["floor"]))
     steps = np.maximum(np.nan_to_num(np.asarray(ahead, dtype=float), nan=1.0), 1.0)
-    width = units * own * steps ** float(learned["growth"])
+    growth = float(learned["growth"])
+    last = float(learned.get("horizon") or np.inf)
+    width = units * own * np.minimum(steps, last) ** growth
+    width = width * np.maximum(steps / last, 1.0) ** max(growth, 0.5)
     return {int(v): width * float(learned["quantiles"][str(v)]) for v in learned["levels"]}
 
 

@@ -37,7 +37,7 @@ _PACKAGES = (
     "ipykernel",
 )
 _EXTRAS = {"catboost": "catboost", "torch": "torch", "mlflow": "mlflow", "ray": "ray", "fastapi": "serve",
-           "statsforecast": "forecast", "implicit": "recsys"}  # fmt: skip
+           "statsforecast": "forecast", "prophet": "forecast", "implicit": "recsys"}  # fmt: skip
 
 
 @dataclass(frozen=True)

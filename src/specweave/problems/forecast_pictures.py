@@ -19,6 +19,7 @@ from specweave.records import Figure
 
 _GREY = "0.45"
 _FANS = 6
+_FEWEST_FORECASTS = 5
 _SHOWN_SERIES = 7
 
 
@@ -88,7 +89,9 @@ def outcome_figures(outcome: pd.DataFrame, loss: np.ndarray) -> list[Figure]:
         Figure(name="error-by-step", title="Error by step ahead", alt="Mean scaled error of model and Naive2 by step ahead",
                draw=lambda ax: _draw_errors(ax, frame)),
     ]  # fmt: skip
-    if any(c.startswith("lo") for c in outcome.columns):
+    # A share of fewer forecasts than this is no share.
+    enough = outcome.groupby("h").size().median() >= _FEWEST_FORECASTS
+    if enough and any(c.startswith("lo") for c in outcome.columns):
         figures.append(Figure(name="coverage", title="Share of truths inside the intervals",
                               alt="Share of truths inside the 80 and 95 % intervals by step ahead",
                               draw=lambda ax: _draw_coverage(ax, outcome)))  # fmt: skip

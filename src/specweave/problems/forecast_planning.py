@@ -17,6 +17,7 @@ from specweave.errors import DataError, SpecError, did_you_mean
 from specweave.forecasters import roles as reading
 from specweave.forecasters.catalogue import FORECASTERS
 from specweave.forecasters.long_table import LongTable, read_long
+from specweave.forecasters.prophet import has_prophet
 from specweave.forecasters.statistical import has_statsforecast
 from specweave.problems.base import (
     Choice,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # What may choose a model, where the spec asks for it.
 _CHOOSING = ("mase", "owa", "mape", "smape", "rmse", "mae")
 _SEVERAL = 5
+_FEW = 5  # series up to which Prophet is worth its time
 _MANY = 300  # series past which ARIMA is not worth its time
 
 
@@ -168,10 +170,14 @@ class ForecastPlanning(Problem):
             names = ["theta", "ces", "ets", *(["arima"] if n_series <= _MANY else []), "median-ensemble"]
             # One model for all series is cheap and strong where there are several; for one it comes after.
             names.insert(0 if n_series >= _SEVERAL else 3, "lightgbm")
+        if has_prophet() and n_series <= _FEW:
+            names.append("prophet")
         table = self.candidate_table(n_series)
         told = "; ".join(f"{n}: {table[n].note}" for n in names)
         if not has_statsforecast():
             told += "; ETS, CES, Theta and ARIMA need: pip install 'specweave-ml[forecast]'"
+        if not has_prophet():
+            told += "; Prophet needs: pip install 'specweave-ml[forecast]'"
         listed = [
             {"name": n, **({"search": dict(table[n].search)} if table[n].search else {})} for n in names
         ]
@@ -185,17 +191,23 @@ class ForecastPlanning(Problem):
             "ces": "complex smoothing, quick and good at seasons",
             "ets": "exponential smoothing chosen by AICc",
             "arima": "ARIMA chosen by AICc; dear, so it comes late",
+            "prophet": "a trend that bends and a smooth season; dear, so it comes last, and for few series",
             "lightgbm": "one boosted model on lags of all series; wins where there are many",
         }
-        search = {
+        boosted: dict[str, Any] = {
             "n_estimators": {"low": 100, "high": 800, "log": True},
             "learning_rate": {"low": 0.02, "high": 0.15, "log": True},
             "num_leaves": {"low": 7, "high": 63, "log": True},
             "min_child_samples": {"low": 10, "high": 100, "log": True},
             "colsample_bytree": {"low": 0.4, "high": 1.0},
         }
+        bends: dict[str, Any] = {
+            "mode": ["additive", "multiplicative"],
+            "bend": {"low": 0.005, "high": 0.5, "log": True},
+        }
+        searches = {"lightgbm": boosted, "prophet": bends}
         made = {
-            name: ModelExperiment(name, cls, {}, search if name == "lightgbm" else {}, notes.get(name, name))
+            name: ModelExperiment(name, cls, {}, searches.get(name, {}), notes.get(name, name))
             for name, cls in FORECASTERS.items()
             if name != "combination"
         }

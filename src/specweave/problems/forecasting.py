@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from msgspec import to_builtins
 
 from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean
 from specweave.forecasters.base import Forecaster
@@ -75,6 +76,11 @@ class Forecasting(ForecastPlanning):
             raise SpecError(
                 f"gaps: '{gaps}' is not known", where=plan.at("gaps"), hint="write interpolate or zero"
             )
+        if not _varies(table):
+            raise DataError(
+                "no series ever changes: there is nothing to forecast, and errors have no scale",
+                where=spec.at("Target"), hint="name another target, or bring a longer history",
+            )  # fmt: skip
         series = spec.get_list("Series column")
         target, time = (spec.require(k).value.strip("`") for k in ("Target", "Time column"))
         frame = table.frame
@@ -98,6 +104,8 @@ class Forecasting(ForecastPlanning):
         settings = {
             "horizon": horizon, "gaps": gaps, "frequency": table.frequency.to_record(),
             "stamps": {"form": table.stamps.form, "zone": table.stamps.zone},
+            # Repeated rows are gone from the frame; what was said of them is kept for the quality report.
+            "repeated": [to_builtins(f) for f in table.findings if f.code == "SW251"],
         }  # fmt: skip
         source = Source(named_path(spec), read.bytes, read.sha256, len(frame), tuple(notes))
         return Dataset(frame, kinds, roles, source, settings)
@@ -156,7 +164,7 @@ class Forecasting(ForecastPlanning):
     def check_data(self, dataset: Dataset) -> list[Finding]:
         """Return gaps, short, constant and non-positive series; columns that are not used."""
         table = self._table(dataset)
-        found = check_series(table)
+        found = [Finding(**f) for f in dataset.settings.get("repeated", [])] + check_series(table)
         roles = dataset.roles
         used = (roles["target"], roles["time"], *roles["series"], *roles["known_ahead"])
         unused = [c for c in map(str, dataset.frame.columns) if c not in used]
@@ -494,6 +502,7 @@ class Forecasting(ForecastPlanning):
                     "prediction": float(value),
                     "step": int(outcome["h"].iloc[i]),
                     **({"interval": bounds} if bounds else {}),
+                    **_beyond(int(outcome["h"].iloc[i]), learned.get("horizon")),
                 }
             )
         return made
@@ -528,6 +537,19 @@ class Forecasting(ForecastPlanning):
 def named_path(spec: Spec) -> str:
     """Return the training data's path as the spec writes it."""
     return spec.require("Training data").value
+
+
+def _varies(table: LongTable) -> bool:
+    """Return whether any series has two values."""
+    known = pd.DataFrame({"id": table.ids, "y": table.y}).dropna()
+    return bool((known.groupby("id")["y"].nunique() > 1).any())
+
+
+def _beyond(step: int, horizon: int | None) -> dict[str, str]:
+    """Return what is said of a step that no origin was judged on."""
+    if horizon is None or step <= horizon:
+        return {}
+    return {"note": f"beyond the {horizon} steps that were validated: the interval is an extrapolation"}
 
 
 def _feature_reason(name: str) -> str:

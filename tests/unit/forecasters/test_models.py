@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from specweave.errors import DataError, UnknownNameError
+from specweave.errors import DataError, MissingExtraError, UnknownNameError
 from specweave.forecasters.catalogue import FORECASTERS, make_forecaster
 from specweave.forecasters.combination import Combination
 from specweave.forecasters.explaining import explain_rows
@@ -139,6 +141,30 @@ def test_intervals_widen_with_the_step_and_with_a_series_own_errors() -> None:
     wide = apply_intervals(rows, learned)
     assert (wide["hi95"] > wide["hi80"]).all()
     assert wide["hi80"].iloc[1] > 1.3 * wide["hi80"].iloc[0]
+
+
+def test_intervals_go_on_widening_past_the_steps_that_were_validated() -> None:
+    flat = learn_intervals(
+        outcome(20, 4, 12, 0).assign(truth=lambda t: 100 + (t["truth"] - 100) / t["h"] ** 0.5)
+    )
+    rows = pd.DataFrame({"unique_id": ["s0"] * 3, "h": [1, 12, 48], "scale": 1.0, "prediction": 0.0})
+    first, last, beyond = apply_intervals(rows, flat)["hi80"]
+    assert last < 1.3 * first and beyond == pytest.approx(2 * last, rel=0.05)
+
+
+def test_prophet_goes_on_with_trend_and_season_of_any_grid() -> None:
+    pytest.importorskip("prophet")
+    steps = np.arange(108)
+    wave = 50 + 0.5 * steps + 8 * np.sin(2 * np.pi * steps / 12)
+    found = make_forecaster("prophet", {}).fit(make_panel(["a"] * 96, steps[:96], wave[:96], season=12), 12)
+    assert np.allclose(found.predict(["a"] * 12, steps[96:]), wave[96:], atol=1.0)
+
+
+def test_prophet_says_what_to_install_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prophet", None)
+    with pytest.raises(MissingExtraError, match="this forecaster needs prophet") as caught:
+        make_forecaster("prophet", {}).fit(panel(), 4)
+    assert "specweave-ml[forecast]" in str(caught.value.hint)
 
 
 def test_a_series_without_errors_makes_no_interval() -> None:
