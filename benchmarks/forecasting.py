@@ -132,7 +132,7 @@ def run(name: str, data: Path, budget: str) -> dict[str, Any]:
     }
     reference = scores(base, past, truth, scored)
     owa = {k: (s / reference[0] + q / reference[1]) / 2 for k, (s, q) in found.items()}
-    lined = dict(ours["forecast"].groupby("id"))
+    lined = {str(k): g for k, g in ours["forecast"].groupby("id")}
     inside = {
         v: float(
             np.mean(

@@ -128,6 +128,11 @@ def parse_transactions(frame: pd.DataFrame, columns: Columns, where: str | None 
             f"no row has a customer ('{columns.customer}'), a date ('{columns.time}') and an amount", where=where,
             hint="name the columns in spec.md: - Customer column: ..., - Time column: ..., - Amount column: ...",
         )  # fmt: skip
+    if columns.amount is not None and not (amount[known] >= 0).any():
+        raise DataError(
+            f"every amount in '{columns.amount}' is negative: nothing was ever bought", where=where,
+            hint="turn the sign of the amounts, or name another column: - Amount column: NAME",
+        )  # fmt: skip
     table = pd.DataFrame({"customer": frame[columns.customer].astype(str), "day": day, "amount": amount})[
         known
     ]

@@ -90,7 +90,8 @@ class LifetimeValue(AmountProblem):
         if columns is None:
             raise DataError(
                 "no columns of customer and date were found in which customers return", where=where,
-                hint="rename them to customer_id, date and amount; one row per transaction",
+                hint="bring one row per transaction, in columns like customer_id, date and amount; where nearly all "
+                "bought once, bring a longer history",
             )  # fmt: skip
         parse_transactions(frame, columns, where)
 

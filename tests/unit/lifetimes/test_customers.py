@@ -92,6 +92,8 @@ def test_unusable_transactions_are_refused_by_name() -> None:
         parse_transactions(ROWS.assign(amount=["ten", *ROWS["amount"][1:].astype(str)]), COLUMNS)
     with pytest.raises(DataError, match="no row has a customer"):
         parse_transactions(ROWS.assign(when=None), COLUMNS)
+    with pytest.raises(DataError, match="every amount in 'amount' is negative"):
+        parse_transactions(ROWS.assign(amount=-ROWS["amount"].abs() - 1), COLUMNS)
     with pytest.raises(DataError, match="a second time"):
         fit_bgnbd([0, 0], [0, 0], [5, 6])
     with pytest.raises(DataError, match="repeat purchase"):
