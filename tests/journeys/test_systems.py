@@ -24,7 +24,9 @@ def sw(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProc
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SPECWEAVE_")}
     done = subprocess.run([sys.executable, "-m", "specweave", *arguments], cwd=folder, env=environment,
                           capture_output=True, text=True)  # fmt: skip
-    assert done.returncode == code, f"sw {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, (
+        f"sw {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
     return done
 
 
@@ -73,7 +75,12 @@ def test_exactly_what_reads_changed_data_is_stale_and_runs(chain: Path) -> None:
     assert "- Training data: increment: 0001\n" in spec and 'depends_on: ["0001"]' in spec
 
     (chain / "raw.csv").write_text("a\n1\n2\n3\n4\n")
-    assert stale(chain) == {"0001-first": ["T-010"], "0002-second": ["T-010"], "0003-third": ["T-010"], "0004-alone": []}
+    assert stale(chain) == {
+        "0001-first": ["T-010"],
+        "0002-second": ["T-010"],
+        "0003-third": ["T-010"],
+        "0004-alone": [],
+    }
     gates = answer(chain, "validate", "3", code=1)["gates"]
     assert any("0002 T-010 will run" in g["note"] for g in gates)
 
@@ -96,7 +103,9 @@ def test_a_script_that_gives_the_same_table_makes_nothing_behind_it_run(chain: P
 
 
 def test_what_builds_on_a_failed_increment_is_left_out_and_the_rest_runs(chain: Path) -> None:
-    (chain / ".specweave/increments/0002-second/pipeline/t010_own.py").write_text("raise ValueError('no luck')\n")
+    (chain / ".specweave/increments/0002-second/pipeline/t010_own.py").write_text(
+        "raise ValueError('no luck')\n"
+    )
     (chain / "other.csv").write_text("a\n6\n")
     ran = answer(chain, "do", "--all", code=1)
     assert ran["failed"]["0002-second"]["message"] == "ValueError: no luck"
@@ -115,7 +124,9 @@ def test_a_circle_is_named(chain: Path) -> None:
 def test_an_abandoned_or_missing_increment_cannot_be_built_on(chain: Path) -> None:
     spec = chain / ".specweave/increments/0001-first/spec.md"
     text = spec.read_text()
-    spec.write_text(text.replace("status: done", "status: abandoned").replace("status: active", "status: abandoned"))
+    spec.write_text(
+        text.replace("status: done", "status: abandoned").replace("status: active", "status: abandoned")
+    )
     said = sw(chain, "do", "2", code=2).stderr
     assert "0001-first is abandoned" in said and "0002-second/spec.md:" in said
     spec.write_text(text)
@@ -135,7 +146,7 @@ def test_criteria_are_judged_by_what_the_scripts_logged(chain: Path) -> None:
     spec = chain / ".specweave/increments/0001-first/spec.md"
     spec.write_text(spec.read_text().replace("Rows >= 1,", "Rows >= 4,"))
     found = answer(chain, "validate", "1", code=1)
-    assert [(v["criterion"]["text"], v["verdict"]) for v in found["verdicts"]][0] == ("Rows >= 4", "fail")
+    assert next((v["criterion"]["text"], v["verdict"]) for v in found["verdicts"]) == ("Rows >= 4", "fail")
     (chain / "raw.csv").write_text("a\n1\n2\n3\n4\n")
     sw(chain, "do", "1")
     sw(chain, "done", "1")

@@ -57,7 +57,7 @@ def ids(records: list[object]) -> list[int]:
         ("train_seconds", False),
         ("model_bytes", False),
         ("cv_auc_std", None),
-        ("rows", None),
+        ("columns", None),
         ("learning_rate", None),
     ],
 )

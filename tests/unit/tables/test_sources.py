@@ -188,7 +188,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             try:
                 with psycopg.connect(f"postgresql://tester@127.0.0.1:{port}/postgres") as connection:
                     connection.execute("create table t (a int, price numeric(8, 2), day date)")
-                    connection.execute("insert into t values (1, 2.50, '2026-01-02'), (2, null, '2026-01-03')")
+                    connection.execute(
+                        "insert into t values (1, 2.50, '2026-01-02'), (2, null, '2026-01-03')"
+                    )
                 break
             except psycopg.OperationalError:
                 time.sleep(0.1)
@@ -304,10 +306,15 @@ def test_a_download_that_breaks_off_is_no_data(web: Server, tmp_path: Path) -> N
 
 def test_user_and_password_of_an_address_are_not_written_down(tmp_path: Path) -> None:
     source = find_source("https://me:secret@example.org/t.csv")
-    assert source is not None and source.shown("https://me:secret@example.org/t.csv") == "https://example.org/t.csv"
+    assert (
+        source is not None
+        and source.shown("https://me:secret@example.org/t.csv") == "https://example.org/t.csv"
+    )
 
 
-def test_a_bucket_is_read_by_its_own_protocol(web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_is_read_by_its_own_protocol(
+    web: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     web.files["/bucket/t.csv"] = b"a,b\n5,q\n"
     options = f"scheme=http&endpoint_override=127.0.0.1:{web.server_port}&region=eu-west-1&allow_bucket_creation=false"
