@@ -18,7 +18,7 @@ from specweave.errors import DataError
 from specweave.forecasters.decomposition import find_season
 from specweave.forecasters.frequency import Frequency, infer_frequency, parse_frequency, show_stamp
 from specweave.records import Finding
-from specweave.tables.dates import to_instants
+from specweave.tables.dates import render_dates, to_instants
 from specweave.tables.kinds import infer_kinds
 from specweave.tables.values import is_text_like, level_text, to_numbers
 
@@ -88,7 +88,7 @@ class Stamps:
             return [int(v) for v in stamps]
         shown = pd.DatetimeIndex(stamps)
         if self.form and self.form not in ("ISO8601", "mixed", "unix-s", "unix-ms"):
-            return [str(v) for v in shown.strftime(self.form.replace("%z", ""))]
+            return list(render_dates(shown, self.form))
         if self.form in ("unix-s", "unix-ms"):
             unit = 1_000_000 if self.form == "unix-s" else 1_000
             return [int(v) for v in shown.to_numpy().astype("datetime64[us]").astype(np.int64) // unit]

@@ -26,13 +26,23 @@ _YEAR_FIRST = re.compile(r"\d{4}(?P<sep>[-/.])\d{1,2}(?P=sep)\d{1,2}" + _CLOCK)
 _YEAR_LAST = re.compile(r"(?P<a>\d{1,2})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})" + _CLOCK)
 _DAY_NAME = re.compile(r"\d{1,2}(?P<sep>[- /])(?P<month>[A-Za-z]{3,9})(?P=sep)(?P<year>\d{4}|\d{2})" + _CLOCK)
 _NAME_DAY = re.compile(r"(?P<month>[A-Za-z]{3,9}) \d{1,2}(?P<comma>,?) (?P<year>\d{4})" + _CLOCK)
-_YEAR_MONTH = re.compile(r"\d{4}-\d{2}")
+_YEAR_MONTH = re.compile(r"\d{4}(?P<sep>[-/.])(?:0[1-9]|1[0-2])")
+_MONTH_YEAR = re.compile(r"(?:0?[1-9]|1[0-2])(?P<sep>[-/.])(?:19|20)\d{2}")
+_NAME_YEAR = re.compile(r"(?P<month>[A-Za-z]{3,9})(?P<sep>[-/ ]|, ?)(?P<year>(?:19|20)\d{2})")
+_NAME_SHORT = re.compile(r"(?P<month>[A-Za-z]{3})(?P<sep>[-/])\d{2}")
+_YEAR_NAME = re.compile(r"(?:19|20)\d{2}(?P<sep>[-/ ])(?P<month>[A-Za-z]{3,9})")
+_YEAR_QUARTER = re.compile(r"(?:19|20)\d{2}(?P<sep>[-/ ]?)(?P<q>[Qq])[1-4]")
+_QUARTER_YEAR = re.compile(r"(?P<q>[Qq])[1-4](?P<sep>[-/ ]?)(?:19|20)\d{2}")
+_WEEK = re.compile(r"(?:19|20)\d{2}(?P<sep>-?)[Ww](?:0[1-9]|[1-4]\d|5[0-3])(?P<day>-?[1-7])?")
 _COMPACT = re.compile(r"(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _SHARE = 0.95
 
 
 class DateFormat(NamedTuple):
-    """How a column writes its dates: a strptime format, ``ISO8601``, ``unix-s`` or ``unix-ms``."""
+    """How a column writes its dates: a strptime format, ``ISO8601``, ``unix-s`` or ``unix-ms``.
+
+    Beyond strptime, ``%q`` is the quarter; quarters, months and ISO weeks are read as their first day.
+    """
 
     format: str
     note: str = ""
@@ -113,14 +123,66 @@ def _name_day(matches: list[re.Match[str]]) -> DateFormat:
     return DateFormat(f"{_month_name(longest)} %d{matches[0]['comma']} %Y{_clock_format(matches) or ''}")
 
 
+def _month_and_year(matches: list[re.Match[str]]) -> DateFormat:
+    longest = max(matches, key=lambda m: len(m["month"]))
+    year = "%Y" if "year" in longest.groupdict() else "%y"
+    return DateFormat(f"{_month_name(longest)}{longest['sep']}{year}")
+
+
+def _year_and_month(matches: list[re.Match[str]]) -> DateFormat:
+    longest = max(matches, key=lambda m: len(m["month"]))
+    return DateFormat(f"%Y{longest['sep']}{_month_name(longest)}")
+
+
+def _week(matches: list[re.Match[str]]) -> DateFormat:
+    day = matches[0]["day"]
+    return DateFormat(f"%G{matches[0]['sep']}W%V" + ("" if day is None else "-%u" if day[0] == "-" else "%u"))
+
+
 _SHAPES = (
     (_YEAR_FIRST, _year_first),
     (_YEAR_LAST, _year_last),
     (_DAY_NAME, _day_name),
     (_NAME_DAY, _name_day),
-    (_YEAR_MONTH, lambda _: DateFormat("%Y-%m")),
+    (_YEAR_MONTH, lambda m: DateFormat(f"%Y{m[0]['sep']}%m")),
+    (_MONTH_YEAR, lambda m: DateFormat(f"%m{m[0]['sep']}%Y")),
+    (_NAME_YEAR, _month_and_year),
+    (_NAME_SHORT, _month_and_year),
+    (_YEAR_NAME, _year_and_month),
+    (_YEAR_QUARTER, lambda m: DateFormat(f"%Y{m[0]['sep']}{m[0]['q']}%q")),
+    (_QUARTER_YEAR, lambda m: DateFormat(f"{m[0]['q']}%q{m[0]['sep']}%Y")),
+    (_WEEK, _week),
     (_COMPACT, lambda _: DateFormat("%Y%m%d")),
 )
+
+
+def _as_strptime(date_format: str, column: pd.Series[Any]) -> tuple[str, pd.Series[Any]]:
+    """Return format and texts with quarters as their first month and weeks with their first day."""
+    if "%q" in date_format:
+        written = column.astype("string")
+        quarter = written.str.extract(r"[Qq]([1-4])")[0].astype("Float64")
+        year = written.str.extract(r"((?:19|20)\d{2})")[0]
+        first = (quarter.fillna(1) * 3 - 2).astype("Int64").astype("string")
+        texts = (year + "-" + first).where(quarter.notna() & year.notna(), written)
+        return "%Y-%m", texts.astype(object)
+    if "%V" in date_format and "%u" not in date_format:
+        return f"{date_format}-%u", column.astype("string").str.upper().add("-1").astype(object)
+    return date_format, column
+
+
+def render_dates(stamps: Any, date_format: str) -> list[str]:
+    """Return instants as a format writes them (without an offset).
+
+    Examples
+    --------
+    >>> render_dates(["2024-05-01", "2024-08-01"], "%Y-Q%q")
+    ['2024-Q2', '2024-Q3']
+    """
+    shown = pd.DatetimeIndex(stamps)
+    date_format = date_format.replace("%z", "")
+    if "%q" in date_format:
+        return [str(v) for v in shown.to_period("Q").strftime(date_format.replace("%Y", "%F"))]
+    return [str(v) for v in shown.strftime(date_format)]
 
 
 def parse_dates(texts: Sequence[str], date_format: str) -> Instants:
@@ -137,6 +199,7 @@ def parse_dates(texts: Sequence[str], date_format: str) -> Instants:
     ndarray of datetime64[us], shape (n,)
     """
     column = pd.Series(list(texts), dtype=object)
+    date_format, column = _as_strptime(date_format, column)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas advises a format where "mixed" is meant
         found = pd.to_datetime(column, format=date_format or "mixed", errors="coerce", utc=True)

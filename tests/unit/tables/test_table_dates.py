@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specweave.tables.dates import find_date_format, find_number_date, parse_dates, to_instants
+from specweave.tables.dates import (
+    find_date_format,
+    find_number_date,
+    parse_dates,
+    render_dates,
+    to_instants,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +75,32 @@ def test_whole_numbers_are_dates_only_where_they_can_be() -> None:
 def test_zoned_dates_are_brought_to_utc() -> None:
     column = pd.Series(pd.to_datetime(["2020-01-01 02:00"]).tz_localize("Europe/Berlin"))
     assert to_instants(column)[0] == np.datetime64("2020-01-01T01:00")
+
+
+@pytest.mark.parametrize(
+    ("texts", "written", "first"),
+    [
+        (["2019Q1", "2019Q4"], "%YQ%q", "2019-01-01"),
+        (["Q2 2020", "Q3 2021"], "Q%q %Y", "2020-04-01"),
+        (["2019-q3"], "%Y-q%q", "2019-07-01"),
+        (["02/2015", "12/2015"], "%m/%Y", "2015-02-01"),
+        (["May 2015", "Sep 2016"], "%b %Y", "2015-05-01"),
+        (["January 2015", "May 2015"], "%B %Y", "2015-01-01"),
+        (["Jan-15", "Dec-16"], "%b-%y", "2015-01-01"),
+        (["2023-W05", "2023-W52"], "%G-W%V", "2023-01-30"),
+        (["2023-W05-3"], "%G-W%V-%u", "2023-02-01"),
+    ],
+)
+def test_months_quarters_and_weeks_are_dates_and_are_written_as_they_were_read(
+    texts: list[str], written: str, first: str
+) -> None:
+    found = find_date_format(texts)
+    assert found is not None and found.format == written
+    read = parse_dates(texts, found.format)
+    assert str(read[0])[:10] == first
+    assert render_dates(read, found.format) == texts
+    assert str(parse_dates([texts[0], "none"], found.format)[1]) == "NaT"
+
+
+def test_words_with_a_number_are_no_dates() -> None:
+    assert all(find_date_format(t) is None for t in (["Item 2015"], ["abc-13"], ["item-2015"], ["9999Q9"]))
