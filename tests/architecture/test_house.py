@@ -28,7 +28,6 @@ LONG = {
     "problems/tabular.py": "all that classification and regression share, kept readable from top to bottom",
     "problems/classification.py": "one problem type is one file",
     "problems/forecasting.py": "one problem type is one file",
-    "problems/recommendation.py": "one problem type is one file",
     "problems/lifetime_value.py": "one problem type is one file",
     "experiments/run.py": "one class with the methods that the contract lists",
     "integrations/frameworks/torch.py": "one class with the methods that the contract lists",

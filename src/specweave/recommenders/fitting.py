@@ -5,7 +5,6 @@ Reads: nothing. Writes: nothing. Never: hides why a class of the user's cannot b
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from specweave.errors import DataError, UnknownNameError
+from specweave.errors import DataError
 from specweave.recommenders.base import Context, Recommender
 
 
@@ -80,21 +79,3 @@ def fit_recommender(experiment: Any, history: sp.csr_matrix, context: Context) -
     wants = [p for p in inspect.signature(estimator.fit).parameters.values() if p.kind != p.VAR_KEYWORD]
     fitted = estimator.fit(history, context) if len(wants) > 1 else estimator.fit(history)
     return estimator if fitted is None else fitted
-
-
-def import_named(path: str, where: str) -> Any:
-    """Import ``package.module.Class`` or ``module:function``.
-
-    Raises
-    ------
-    UnknownNameError
-        If it cannot be imported; says why.
-    """
-    module, _, attribute = path.replace(":", ".").rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownNameError(
-            f"cannot import '{path}': {error}", where=where,
-            hint="name it as package.module.Class, importable from the project's root",
-        ) from error  # fmt: skip

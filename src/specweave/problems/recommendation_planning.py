@@ -1,0 +1,111 @@
+"""How a recommendation is planned: whether a table holds interactions, the drafted bullets, the plan's settings.
+
+Reads: a request's table and profile. Writes: nothing. Never: fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from specweave.problems.base import Choice, ModelExperiment
+from specweave.problems.choosing import candidates_choice
+from specweave.problems.interaction_data import draft_validation
+from specweave.recommenders.columns import find_columns, fits
+from specweave.recommenders.protocols import parse_protocol
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from specweave.increments.spec import Spec
+
+
+def match_interactions(frame: pd.DataFrame, roles: Mapping[str, Any], *, asks: bool) -> tuple[float, str]:
+    """Return (how well a table fits, 0 to 1; why): two columns of keys that repeat against each other do.
+
+    `asks` says whether the request's words ask for recommendations.
+    """
+    found = find_columns(frame)
+    user, item = found["user"], found["item"]
+    if user is None or item is None:
+        return 0.0, "no two columns of keys meet in it"
+    good, told = fits(frame, user, item)
+    if not good:
+        return 0.05, told
+    asked = roles.get("asked_target")
+    if asked is not None and asked not in (item, found["rating"]):
+        return 0.05, f"'{asked}' is to be predicted, and {told}"
+    if asks:
+        return 0.98, f"the request asks for recommendations, and {told}"
+    lean = len(frame.columns) <= 4
+    known_target = roles.get("target") not in (None, *found.values())
+    return (0.1 if known_target else 0.7 if lean else 0.3), told
+
+
+def draft_bullets(problem_type: str, roles: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the drafted bullets of spec.md; how to validate and what to demand follow from the data."""
+    problem = {
+        "Problem type": problem_type,
+        "Input": "User behavior history",
+        "Output": "Top-N product recommendations",
+        "Success metrics": "Precision@10 > 0.25, Recall@10 > 0.15",
+    }
+    model = {
+        "Accuracy": "Better than random baseline by 3x",
+        "Explainability": "Must explain top-3 recommendations",
+    }
+    data: dict[str, Any] = {"Target": None, "Identifier": None}
+    frame = roles.get("frame")
+    if frame is None:
+        data |= {"Time column": "none", "Validation": "random 25% per user"}
+        data = {"User column": "(fill in)", "Item column": "(fill in)", "Rating column": "none", **data}
+        return {"problem": problem, "data": data, "model": model}
+    found = find_columns(frame, {"time": roles.get("time")})
+    user, item = found["user"], found["item"]
+    if user is None or item is None:
+        return {"problem": problem, "data": {"User column": "(fill in)", "Item column": "(fill in)", **data},
+                "model": model}  # fmt: skip
+    pairs = frame[[user, item]].dropna().drop_duplicates()
+    per_user = len(pairs) / max(1, pairs[user].nunique())
+    problem["Input"] = (
+        f"User behavior history: {len(pairs):,} interactions of {pairs[user].nunique():,} users with "
+        f"{pairs[item].nunique():,} items"
+    )
+    validation, held_out = draft_validation(frame, user, found["time"], per_user)
+    if held_out < 2.5:
+        # Precision@10 cannot exceed a tenth of what is held out.
+        problem["Success metrics"] = "Recall@10 > 0.15, Hit rate@10 > 0.2"
+    data = {"User column": user, "Item column": item, "Rating column": found["rating"] or "none",
+            "Time column": found["time"] or "none", "Validation": validation, **data}  # fmt: skip
+    return {"problem": problem, "data": data, "model": model}
+
+
+def draft_choices(
+    spec: Spec, profile: Mapping[str, Any] | None, table: Callable[[int], Mapping[str, ModelExperiment]]
+) -> list[Choice]:
+    """Return lists, baselines, candidates and budgets for plan.md, each with its reason.
+
+    `table` gives the candidates of the type by name, for a number of rows.
+    """
+    k = max([c.metric.k for c in spec.criteria if c.metric and c.metric.k] or [10])
+    rows = int((profile or {}).get("rows") or 10_000)
+    protocol = parse_protocol(spec.get("Validation"), where=spec.at("Validation"))
+    return [
+        Choice("split.folds", 2, f"folds are made like the holdout ({protocol.words}); two tell candidates apart"),
+        Choice("split.seed", 42, "fixed, so that a second run splits alike"),
+        Choice("recommend.k", k, "items in an answer: the longest list that spec.md measures"),
+        Choice("recommend.exclude_seen", True, "nobody is shown what they have had"),
+        Choice("recommend.positive_from", None,
+               "every interaction counts as a hit; write a rating to count only those from it on"),
+        Choice("selection_metric", f"ndcg@{k}", "hits count more the higher they stand in the list"),
+        Choice("baselines", ["random", "popularity", "rule-based"],
+               "chance, what everybody takes, what the user's segment takes or what is taken lately"),
+        candidates_choice(list(table(rows).values())),
+        Choice("tuning.trials", 20, "closed-form models take a second per trial"),
+        Choice("tuning.time_budget", "45s" if rows <= 200_000 else "10m",
+               "tuning stops at whichever comes first"),
+        Choice("tuning.top", 1, "the best candidate"),
+        Choice("explain.rows", 200, "users whose contributions are kept"),
+        Choice("explain.examples", 5, "users whose recommendations are explained in words"),
+        Choice("explain.top", 3, "recommendations explained per user, as spec.md demands"),
+    ]  # fmt: skip
