@@ -17,12 +17,14 @@ from specweave.increments.spec import Spec
 from specweave.increments.tasks import TaskLine
 from specweave.pipeline.lock import Lock
 from specweave.pipeline.tasktable import TASKS, TaskDef, find_definition
-from specweave.problems.base import problem_for
+from specweave.problems.base import Problem, problem_for
 from specweave.tables.sources.base import is_source
 from specweave.tables.sources.snapshots import snapshot_fingerprint
 
 # Settings that the table of tasks hands out by itself.
 _TABLED = frozenset(key for task in TASKS for key in task.plan)
+# The setting of the plan by which predictions become decisions.
+_DECISION = "threshold"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ def upstream_of(task: TaskLine, tasks: Sequence[TaskLine]) -> list[str]:
 
 def definition_of(task: TaskLine) -> TaskDef:
     """Return what a task reads; one that a person added reads the data and all before it."""
-    return find_definition(task.id) or TaskDef(task.id, task.title, task.script, (), spec=TASKS[0].spec)
+    return find_definition(task.id) or TaskDef(
+        task.id, task.title, task.script, (), spec=TASKS[0].spec, decisions="always"
+    )
 
 
 def _reasons(
@@ -106,13 +110,17 @@ def input_fingerprints(
     found = {"script": _file(increment.folder / task.script)}
     reads_data = "Training data" in definition.spec
     problem = problem_for(spec.problem_type, where=spec.at("Problem type"))
+    decides = _reads_decisions(problem, definition, spec, plan)
     if definition.spec:
-        found["spec.md"] = spec.fingerprint((*definition.spec, *(problem.spec_keys if reads_data else ())))
+        own = (*problem.spec_keys, *(problem.decision_fields if decides else ())) if reads_data else ()
+        found["spec.md"] = spec.fingerprint((*definition.spec, *own))
     if definition.plan:
         own = tuple(k for k in problem.plan_keys if k not in _TABLED) if reads_data else ()
-        found["plan.md"] = plan.fingerprint((*definition.plan, *own))
+        found["plan.md"] = plan.fingerprint((*definition.plan, *((_DECISION,) if decides else ()), *own))
     if reads_data:
         found["data"] = data_fingerprint(increment, spec)
+        if of_criteria := problem.read_of_criteria(spec, plan):
+            found[f"{' and '.join(of_criteria)} asked for"] = digest(of_criteria)
         found |= {
             name: data_fingerprint(increment, spec, name) for name in problem.data_fields if spec.get(name)
         }
@@ -125,6 +133,12 @@ def input_fingerprints(
     for name in task.inputs:
         found[name] = content_fingerprint(increment, name)
     return found
+
+
+def _reads_decisions(problem: Problem, definition: TaskDef, spec: Spec, plan: Plan) -> bool:
+    if definition.decisions == "choice":
+        return problem.decides_before(problem.selection_metric(spec, plan))
+    return definition.decisions == "always"
 
 
 def data_fingerprint(increment: Increment, spec: Spec, key: str = "Training data") -> str:

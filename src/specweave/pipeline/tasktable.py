@@ -6,6 +6,7 @@ Reads: nothing. Writes: nothing. Never: runs a task. A new task is one line here
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class TaskDef:
         Tasks whose outputs it reads.
     files : tuple of str
         Files of other tasks that a person may have edited; hashed as they are now.
+    decisions : {"never", "choice", "always"}
+        Whether its result depends on what turns predictions into decisions (the plan's ``threshold``, the costs of
+        spec.md): ``choice`` where it does only if models are chosen by a metric of decisions.
     """
 
     id: str
@@ -35,6 +39,7 @@ class TaskDef:
     plan: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    decisions: Literal["never", "choice", "always"] = "never"
 
 
 _DATA = ("Problem type", "Training data", "Target", "Identifier", "Time column", "Group column")
@@ -57,26 +62,26 @@ TASKS: tuple[TaskDef, ...] = (
     TaskDef(
         "T-003", "Train baseline model ({baselines})", "pipeline/t003_baselines.py",
         ("experiments/*baseline*/metrics.json", "experiments/comparison.md"),
-        spec=_SPLIT, plan=("split", "baselines", "selection_metric", "target_transform", "threshold"),
-        after=("T-002",), files=_FEATURES,
+        spec=_SPLIT, plan=("split", "baselines", "selection_metric", "target_transform"),
+        after=("T-002",), files=_FEATURES, decisions="choice",
     ),
     TaskDef(
         "T-004", "Train candidate models ({candidates})", "pipeline/t004_candidates.py",
         ("experiments/*/model.pkl", "experiments/*/predictions.parquet", "experiments/comparison.md"),
-        spec=_SPLIT, plan=("split", "candidates", "selection_metric", "target_transform", "threshold"),
-        after=("T-002",), files=_FEATURES,
+        spec=_SPLIT, plan=("split", "candidates", "ensemble", "selection_metric", "target_transform"),
+        after=("T-002",), files=_FEATURES, decisions="choice",
     ),
     TaskDef(
         "T-005", "Hyperparameter tuning (best model)", "pipeline/t005_tuning.py",
         ("experiments/*tuned*/optuna-journal.log", "experiments/*tuned*/model.pkl"),
-        spec=_SPLIT, plan=("split", "tuning", "candidates", "selection_metric", "target_transform", "threshold"),
-        after=("T-004",), files=_FEATURES,
+        spec=_SPLIT, plan=("split", "tuning", "candidates", "selection_metric", "target_transform"),
+        after=("T-004",), files=_FEATURES, decisions="choice",
     ),
     TaskDef(
         "T-006", "Model evaluation (all metrics)", "pipeline/t006_evaluation.py",
         ("reports/evaluation.json", "reports/evaluation-report.md", "notebooks/03-model-analysis.ipynb"),
-        spec=(*_SPLIT, "Positive class"), plan=("split", "selection_metric", "threshold"),
-        after=("T-003", "T-004", "T-005"),
+        spec=(*_SPLIT, "Positive class"), plan=("split", "selection_metric"),
+        after=("T-003", "T-004", "T-005"), decisions="always",
     ),
     TaskDef(
         "T-007", "Model explainability (SHAP/LIME)", "pipeline/t007_explainability.py",

@@ -238,8 +238,10 @@ class Problem(ABC):
         Top-level settings of ``plan.md`` that only this type knows.
     spec_keys : tuple of str
         Fields of the spec that only this type knows and that decide what it learns.
+    decision_fields : tuple of str
+        Fields of the spec that only this type knows and that decide nothing but how predictions become decisions.
     data_fields : tuple of str
-        Fields among them that name further data files.
+        Fields among `spec_keys` that name further data files.
     trains : bool
         Whether the nine tasks apply. Where not, tasks are a person's own scripts, and criteria are judged by what
         these log.
@@ -251,6 +253,7 @@ class Problem(ABC):
     words: ClassVar[tuple[str, ...]] = ()
     plan_keys: ClassVar[tuple[str, ...]] = ()
     spec_keys: ClassVar[tuple[str, ...]] = ()
+    decision_fields: ClassVar[tuple[str, ...]] = ()
     data_fields: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = True
 
@@ -293,6 +296,11 @@ class Problem(ABC):
     @abstractmethod
     def draft_plan(self, spec: Spec, profile: Mapping[str, Any] | None) -> list[Choice]:
         """Return the plan's settings, each with its reason."""
+
+    def read_of_criteria(self, spec: Spec, plan: Plan) -> dict[str, Any]:
+        """Return what this type takes from criteria before anything is trained (the length of lists ...); tasks
+        that read the data go stale when it changes."""
+        return {}
 
     # -- data --------------------------------------------------------------------------------------
 
@@ -426,6 +434,11 @@ class Problem(ABC):
         """Return the metric by which models are chosen on validation folds: the plan's."""
         named = plan.get("selection_metric")
         return parse_metric_ref(str(named)) if named else self.metrics(spec, plan)[0]
+
+    def decides_before(self, ref: MetricRef) -> bool:
+        """Return whether a metric is measured of decisions, so that it changes with what they are made by
+        (``decision_fields``, the plan's ``threshold``); True where that is not known."""
+        return True
 
     def measure(self, ref: MetricRef, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> float:
         """Return one metric of an outcome table."""

@@ -50,6 +50,9 @@ _POSITIVE_WORDS = (
 )
 _MAX_CLASSES = 100
 _COSTS = ("Cost of false alarm", "Cost of miss")
+_OF_PROBABILITIES = frozenset(
+    {"roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error"}
+)
 _CONFIDENCE = 0.9  # of a promised precision: kept in nine of ten further batches
 
 
@@ -62,7 +65,8 @@ class Classification(TabularProblem):
              "which", "will they", "yes or no", "diagnos", "intent", "sentiment")  # fmt: skip
     task = "classification"
     default_validation = "stratified"
-    spec_keys = ("Positive class", *_COSTS)
+    spec_keys = ("Positive class",)
+    decision_fields = _COSTS
 
     # -- planning ----------------------------------------------------------------------------------
 
@@ -378,6 +382,10 @@ class Classification(TabularProblem):
             first = parse_metric_ref(str(chosen))
             refs = [first, *[r for r in refs if r != first]]
         return refs
+
+    def decides_before(self, ref: MetricRef) -> bool:
+        """Metrics of probabilities and of a given number of alarms know no threshold."""
+        return not (ref.name in _OF_PROBABILITIES or ref.k is not None or ref.at is not None)
 
     def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
         """Return the log loss of each row."""

@@ -61,6 +61,7 @@ class Forecasting(ForecastPlanning):
     required = ("Training data", "Target", "Time column", "Horizon")
     words = ("forecast", "time series", "next week", "next month", "weeks ahead", "months ahead")
     plan_keys = ("gaps",)
+    spec_keys = ("Series column", "Known ahead", "Horizon", "Frequency", "Season length")
     task = "regression"
     default_validation = "rolling origin"
 

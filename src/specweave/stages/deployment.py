@@ -31,7 +31,7 @@ from specweave.serving.parity import (
     largest_difference,
 )
 from specweave.stages.evaluation import REPORT, load_evaluation
-from specweave.stages.explanation import background_rows, decision_of, evaluated_best
+from specweave.stages.explanation import background_rows, decision_of, evaluated_best, reasons_wanted
 from specweave.stages.holdout import MODEL
 from specweave.stages.progress import tell
 from specweave.stages.training import load_predictions
@@ -96,7 +96,7 @@ def prepare_deployment(
         identifiers=list(workspace.dataset.roles.get("identifiers") or []),
         background=background_rows(workspace),
         reference=train,
-        reasons=int(workspace.plan.get("explain.top", 3)),
+        reasons=reasons_wanted(workspace),
         seed=workspace.seed,
         monitoring=workspace.plan.get("deploy.monitoring"),
         roles=workspace.dataset.roles,

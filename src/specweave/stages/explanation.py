@@ -91,7 +91,7 @@ def explain_model(
         background=background_rows(workspace),
         max_rows=wanted,
         n_examples=int(workspace.plan.get("explain.examples", 5)),
-        top=int(workspace.plan.get("explain.top", 3)),
+        top=reasons_wanted(workspace),
         seed=workspace.seed,
     )
     shap_path = best.folder / SHAP_FILE
@@ -117,6 +117,12 @@ def evaluated_best(workspace: Workspace) -> ExperimentRecord:
     if (workspace.folder / REPORT).exists():
         return workspace.store.get(str(load_evaluation(workspace.folder)["experiment"]))
     return choose_best(workspace)
+
+
+def reasons_wanted(workspace: Workspace) -> int:
+    """Return how many reasons an answer gets: the plan's, or more where spec.md asks for more."""
+    asked = [int(c.value) for c in workspace.spec.criteria if c.kind == "evidence"]
+    return max([int(workspace.plan.get("explain.top", 3)), *asked])
 
 
 def decision_of(workspace: Workspace, record: ExperimentRecord) -> dict[str, Any]:

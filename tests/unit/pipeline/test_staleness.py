@@ -11,8 +11,9 @@ from specweave.increments.plan import load_plan
 from specweave.increments.project import Increment
 from specweave.increments.spec import load_spec
 from specweave.increments.tasks import load_tasks
-from specweave.pipeline.lock import load_lock
-from specweave.pipeline.staleness import TaskState, data_fingerprint, task_states
+from specweave.pipeline.lock import Lock, load_lock
+from specweave.pipeline.staleness import TaskState, data_fingerprint, input_fingerprints, task_states
+from specweave.problems.base import problem_for
 
 Edit = Callable[[Path, str, str], None]
 ALL = [f"T-00{n}" for n in range(1, 10)]
@@ -89,6 +90,7 @@ def test_a_field_of_the_spec_stales_the_tasks_that_read_it(
         ("ROC AUC > 0.6", "ROC AUC > 0.6, Recall > 0.5 where city == a"),
         ("- Latency: <100ms", "- Latency: <1ms"),
         ("by 20%", "by 50%"),
+        ("1000 req/sec", "5 req/sec"),
         ("# Churn", "Words of my own.\n\n# Churn"),
         ("status: active", "status: done"),
     ],
@@ -116,6 +118,67 @@ def test_a_setting_of_the_plan_stales_the_tasks_that_read_it(
 ) -> None:
     edit(ran.plan_path, old, new)
     assert stale(ran) == expected
+
+
+COSTS = "- Positive class: Yes\n- Cost of false alarm: {}\n- Cost of miss: 900"
+
+
+@pytest.mark.parametrize(
+    ("selection_metric", "expected"),
+    [("roc_auc", AFTER[6]), ("recall@precision=0.6", AFTER[6]), ("f1", AFTER[3]), ("precision", AFTER[3])],
+)
+def test_costs_and_thresholds_stale_training_only_where_decisions_choose_the_model(
+    ran: Increment, edit: Edit, selection_metric: str, expected: list[str]
+) -> None:
+    edit(ran.spec_path, "- Positive class: Yes", COSTS.format(100))
+    edit(ran.plan_path, "selection_metric: roc_auc", f"selection_metric: {selection_metric}")
+    before = own_inputs(ran)
+    edit(ran.spec_path, "Cost of false alarm: 100", "Cost of false alarm: 120")
+    assert expected[0] in (by_costs := differing(before, own_inputs(ran))) and set(by_costs) <= set(expected)
+    assert "T-005" in by_costs or expected == AFTER[6]
+    before = own_inputs(ran)
+    edit(ran.plan_path, "maximise: f1", "maximise: recall")
+    assert differing(before, own_inputs(ran)) == by_costs
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "before", "after"),
+    [
+        ("Forecasting", "- Horizon: 12", "- Horizon: 24"),
+        ("Forecasting", "- Season length: 7", "- Season length: 12"),
+        ("Forecasting", "- Series column: store", "- Series column: shop"),
+        ("Recommendation", "- Success metric: Precision@10 > 0.1", "- Success metric: Precision@20 > 0.1"),
+        ("Customer lifetime value", "- Horizon: 12 weeks", "- Horizon: 24 weeks"),
+    ],
+)
+def test_what_decides_the_data_of_a_problem_type_stales_all_that_reads_it(
+    ran: Increment, edit: Edit, problem_type: str, before: str, after: str
+) -> None:
+    edit(ran.spec_path, "- Problem type: Binary classification", f"- Problem type: {problem_type}\n{before}")
+    known = own_inputs(ran)
+    edit(ran.spec_path, before, after)
+    assert differing(known, own_inputs(ran)) == ALL[:6]
+
+
+def test_a_higher_bar_at_the_same_length_of_list_stales_nothing(ran: Increment, edit: Edit) -> None:
+    bar = "- Problem type: Recommendation\n- Success metric: Precision@10 > "
+    edit(ran.spec_path, "- Problem type: Binary classification", bar + "0.1")
+    known = own_inputs(ran)
+    edit(ran.spec_path, "Precision@10 > 0.1", "Precision@10 > 0.2")
+    assert differing(known, own_inputs(ran)) == []
+
+
+def own_inputs(increment: Increment) -> dict[str, dict[str, str]]:
+    spec = load_spec(increment.spec_path)
+    plan = load_plan(increment.plan_path, ("target_transform",))
+    tasks = load_tasks(increment.tasks_path)
+    assert problem_for(spec.problem_type).trains
+    empty = Lock(increment.lock_path)
+    return {t.id: input_fingerprints(increment, spec, plan, t, tasks, empty) for t in tasks}
+
+
+def differing(before: dict[str, dict[str, str]], now: dict[str, dict[str, str]]) -> list[str]:
+    return [task for task, inputs in now.items() if inputs != before[task]]
 
 
 def test_changed_data_stales_what_reads_it_and_what_follows(ran: Increment) -> None:

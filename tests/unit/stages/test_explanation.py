@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,17 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from specweave.increments.plan import parse_plan
+from specweave.increments.project import Increment
+from specweave.increments.spec import parse_spec
 from specweave.problems.base import Dataset, ModelExperiment, Source
 from specweave.problems.classification import Classification
 from specweave.problems.example_rows import classification_examples, loss_examples, regression_examples
 from specweave.problems.regression import Regression
-from specweave.stages.explanation import explain
+from specweave.stages.explanation import explain, reasons_wanted
 from specweave.stages.explanation_checks import check_explanation
 from specweave.stages.rationale import render_aim, render_effect, render_rationale, render_value
+from specweave.stages.workspace import Workspace
 from specweave.tables.kinds import infer_kinds
 from specweave.tables.transformer import TableFeatures
 
@@ -203,3 +208,17 @@ def test_shap_and_lime_that_point_apart_are_doubted() -> None:
 def test_a_column_that_hurts_and_columns_without_influence_are_told() -> None:
     table = [entry("a", 0.5, permutation=-0.2, permutation_std=0.01), entry("b", 0.4995), entry("c", 0.0005)]
     assert [f.code for f in check_explanation(table, [])] == ["SW403", "SW404"]
+
+
+@pytest.mark.parametrize(("demanded", "planned", "given"), [(5, 3, 5), (2, 4, 4), (3, 3, 3)])
+def test_answers_get_as_many_reasons_as_the_spec_demands(
+    tmp_path: Path, demanded: int, planned: int, given: int
+) -> None:
+    sections = (
+        "## ML Problem Definition\n- Problem type: Regression\n## Data Requirements\n## Model Requirements\n"
+    )
+    spec = parse_spec(
+        sections + f"- Explainability: Must explain top-{demanded} features", tmp_path / "spec.md"
+    )
+    plan = parse_plan(f"```yaml\nexplain: {{top: {planned}}}\n```\n", tmp_path / "plan.md")
+    assert reasons_wanted(Workspace(Increment(tmp_path), spec, plan, Regression())) == given
