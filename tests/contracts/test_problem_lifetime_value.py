@@ -149,5 +149,28 @@ def test_a_request_for_lifetime_value_over_transactions_is_recognised() -> None:
     score, reason = LifetimeValue.match_data("predict customer lifetime value", frame, {"target": None})
     assert score == 1.0 and "customer_id" in reason
     assert LifetimeValue.match_data("forecast sales", frame, {})[0] == 0
-    assert LifetimeValue.match_data("predict ltv", frame.drop_duplicates("customer_id"), {})[0] == 0
+    once = frame.drop_duplicates("customer_id")
+    assert LifetimeValue.match_data("predict ltv", once, {"target": "amount"})[0] == 0
+    # Nothing else is named to predict: the type is right, and planning says what the table lacks.
+    assert LifetimeValue.match_data("predict ltv", once, {})[0] > 0.9
+    with pytest.raises(DataError, match="in which customers return"):
+        LifetimeValue().check_planned(once, {}, "x.csv")
+
+
+def test_what_each_customer_will_spend_is_a_lifetime_value_with_the_horizon_asked_for() -> None:
+    frame = shop(60)
+    for request in (
+        "predict how much each customer will spend in the next 90 days",
+        "spend per customer over the next quarter",
+        "which customers will buy again",
+    ):
+        assert LifetimeValue.match_request(request) > 0, request
+        assert LifetimeValue.match_data(request, frame, {"target": None})[0] == 1.0
+    assert LifetimeValue.match_request("forecast revenue per customer for the next 4 weeks") == 0
+    assert LifetimeValue.match_request("predict which customers will churn") == 0
+    roles = {"frame": frame, "customer": "customer_id", "time": "date", "amount": "amount"}
+    drafted = LifetimeValue.draft_spec("spend of each customer in the next 4 weeks", None, roles)["data"]
+    end = pd.to_datetime(frame["date"]).max()
+    assert drafted["Horizon"] == "4 weeks"
+    assert drafted["Calibration"] == f"until {end - pd.Timedelta(weeks=4):%Y-%m-%d}"
     assert SPEND == "future_spend"

@@ -140,7 +140,7 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
             identifiers.append(name)
             reasons.append(("Identifier", f"`{name}`: {kind.reason}; it says nothing about new rows"))
     roles: dict[str, Any] = {"target": target, "asked_target": request.target, "identifiers": identifiers,
-                             "time": time, "columns": columns}  # fmt: skip
+                             "time": time, "asked_time": request.time, "columns": columns}  # fmt: skip
     cls, reason = infer_problem(request.text, frame, roles, request.problem)
     cls().check_planned(frame, roles, str(request.data))
     reasons.append(("Problem type", reason))
@@ -150,6 +150,8 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
             reasons.append((choice.key.replace("_", " ").capitalize(), choice.reason))
     keys = [f"`{name}`" for name in roles["identifiers"]]
     reasons = [(k, r) for k, r in reasons if k != "Identifier" or r.partition(":")[0] in keys]
+    if roles["target"] is None:
+        reasons = [(k, r) for k, r in reasons if k != "Target" or not r.startswith(f"`{target}`")]
     target = roles["target"]
     profile = make_profile(frame, kinds, target=target)
     findings = check_quality(profile)

@@ -20,10 +20,14 @@ from specweave.increments.plan import Plan
 from specweave.increments.spec import Spec
 from specweave.lifetimes.customers import PURCHASES, RFM, SPEND, add_outcome, cohort_table, make_customers
 from specweave.lifetimes.transactions import (
+    TIMES,
     Columns,
     Transactions,
+    amount_columns,
     cut_offs,
     find_columns,
+    find_form,
+    names_customer,
     parse_horizon,
     parse_transactions,
     to_days,
@@ -36,7 +40,18 @@ from specweave.records import Figure, Finding
 from specweave.tables.kinds import ColumnKind
 from specweave.tables.splitting import check_enough_rows
 
-_WORDS = re.compile(r"life[- ]?time|\bltv\b|\bclv\b|\bcltv\b|repeat (purchase|buy)|customer value", re.I)
+_WORDS = re.compile(r"life[- _]?time|\bltv\b|\bclv\b|\bcltv\b|repeat (purchase|buy)|customer[ _]value", re.I)
+_WHO = r"(?:customer|client|user|buyer|shopper|member|household|subscriber|guest|account)s?"
+_DOES = r"(?:spend|spent|spending|buy|purchase|revenue|worth|bring in)s?"
+# "how much each customer will spend", "spend per customer", "purchases of every client"
+_PER_CUSTOMER = re.compile(
+    rf"\b(?:each|every|per|a|our|single|individual|which)\s+(?:\w+\s+)?{_WHO}\s+(?:\w+\s+){{0,3}}?{_DOES}\b"
+    rf"|\bhow (?:much|many|often)\b.*\b{_WHO}\s+(?:\w+\s+){{0,3}}?{_DOES}\b"
+    rf"|\b{_DOES}\s+(?:\w+\s+){{0,2}}?(?:per|of each|of every|by|for each|for every)\s+{_WHO}\b", re.I)  # fmt: skip
+_AHEAD = re.compile(
+    r"\b(?:next|coming|following|within|over|in)\s+(?:the\s+)?(?:next\s+)?(?P<n>\d+|one|two|three|six|twelve)?\s*"
+    r"(?P<unit>day|week|month|quarter|year)s?\b|\b(?P<m>\d+)[- ](?P<of>day|week|month|quarter|year)s?\b", re.I)  # fmt: skip
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "six": 6, "twelve": 12}
 _TARGETS = {"spend": SPEND, "transactions": PURCHASES}
 WINDOW = "calibration_until"
 
@@ -69,14 +84,30 @@ class LifetimeValue(AmountProblem):
     @classmethod
     def match_request(cls, request: str) -> float:
         """Return how strongly the request's words suggest this type."""
-        return 0.9 if _WORDS.search(request) else 0.0
+        if _WORDS.search(request):
+            return 0.9
+        # A forecast per customer asks for series; what each customer will spend, for customers.
+        return 0.9 if _PER_CUSTOMER.search(request) and "forecast" not in request.casefold() else 0.0
 
     @classmethod
     def match_data(cls, request: str, frame: pd.DataFrame, roles: Mapping[str, Any]) -> tuple[float, str]:
         """A request for lifetime value over a table in which customers return."""
         if not cls.match_request(request):
             return 0.0, "the request does not speak of lifetime value"
-        columns = find_columns(frame)
+        columns = find_columns(frame, roles.get("asked_time"))
+        asked, target = roles.get("asked_target"), roles.get("target")
+        if (target and _WORDS.search(target)) or (
+            asked and (columns is None or asked not in columns.names())
+        ):
+            return 0.0, f"'{target}' is to be predicted, a column of the table"
+        if (
+            columns is None
+            and _WORDS.search(request)
+            and _dates(frame)
+            and (not target or names_customer(target))
+        ):
+            # Asked for by name over a table with dates: better say what is missing than predict something else.
+            return 0.99, "its lifetime value is asked for"
         if columns is None:
             return 0.0, "no columns of customer and date in which customers return"
         return (
@@ -86,7 +117,7 @@ class LifetimeValue(AmountProblem):
 
     def check_planned(self, frame: pd.DataFrame, roles: Mapping[str, Any], where: str) -> None:
         """Refuse a table in which no customer, date or amount can be found."""
-        columns = find_columns(frame)
+        columns = find_columns(frame, roles.get("asked_time"))
         if columns is None:
             raise DataError(
                 "no columns of customer and date were found in which customers return", where=where,
@@ -100,7 +131,7 @@ class LifetimeValue(AmountProblem):
         cls, request: str, frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], roles: Mapping[str, Any]
     ) -> list[Choice]:
         """Return the columns of customer, time and amount."""
-        columns = find_columns(frame)
+        columns = find_columns(frame, roles.get("asked_time"))
         if columns is None:
             return []
         return [
@@ -108,9 +139,7 @@ class LifetimeValue(AmountProblem):
                 "customer", columns.customer, f"`{columns.customer}` repeats: one customer, several purchases"
             ),
             Choice("time", columns.time, f"`{columns.time}` holds the day of the purchase"),
-            Choice(
-                "amount", columns.amount, f"`{columns.amount}` holds what was paid" if columns.amount else ""
-            ),
+            Choice("amount", columns.amount, _amount_words(columns.amount)),
             Choice("target", None, "made from the transactions after the calibration period"),
             Choice("identifiers", [], ""),
         ]
@@ -133,9 +162,12 @@ class LifetimeValue(AmountProblem):
             columns = Columns(roles["customer"], roles["time"], roles.get("amount"))
             table = parse_transactions(roles["frame"], columns)
             until = _middle(table)
-            weeks = int((table.end - until).days // 7)
-            data |= {"Calibration": f"until {until:%Y-%m-%d}", "Horizon": f"{weeks} weeks"}
-            ahead = f"{weeks} weeks"
+            ahead = f"{int((table.end - until).days // 7)} weeks"
+            asked = _asked_horizon(request)
+            if asked and table.end - pd.Timedelta(weeks=parse_horizon(asked)) >= until:
+                until = table.end - pd.Timedelta(days=round(7 * parse_horizon(asked)))
+                ahead = asked
+            data |= {"Calibration": f"until {until:%Y-%m-%d}", "Horizon": ahead}
         data["Validation"] = "earlier windows by time where they fit, else 20% of the customers"
         what = "spend" if spend else "number of purchases"
         problem = {
@@ -286,6 +318,9 @@ class LifetimeValue(AmountProblem):
              "they count as purchases that cost nothing", {"zeros": bought.zeros}),
             (bought.dropped > 0, "SW263", f"{bought.dropped:,} rows lack customer, date or amount and are left out",
              "mend them in the source", {"dropped": bought.dropped}),
+            (len(bought.currencies) > 1, "SW265",
+             f"amounts in {len(bought.currencies)} currencies ({', '.join(bought.currencies[:5])}) are added up as if one",
+             "bring them to one currency first", {"currencies": list(bought.currencies)}),
             (once > 0.5, "SW264", f"{once:.0%} of the customers bought on one day only",
              "little tells them apart: judge the model on those who returned, too", {"share": once}),
         )  # fmt: skip
@@ -420,7 +455,7 @@ class LifetimeValue(AmountProblem):
         if set(RFM) <= set(map(str, table.columns)):
             return table
         columns: Columns = getattr(model, "columns_", None) or Columns("customer", "date", "amount")
-        wanted = [c for c in (columns.customer, columns.time, columns.amount) if c]
+        wanted = columns.names()
         missing = [c for c in wanted if c not in table.columns]
         if missing:
             raise DataError(
@@ -454,6 +489,35 @@ _ALLOWED, _MOST_ALLOWED = 2.2, 0.1
 _TRIED = ("linear", "bg-nbd", "lifetime-blend", "lightgbm-tweedie", "lightgbm", "random-forest")
 
 
+def _asked_horizon(request: str) -> str | None:
+    """Return ``3 months`` where a request asks for the next three months, None where it names no time.
+
+    Examples
+    --------
+    >>> _asked_horizon("what each client spends in the next quarter"), _asked_horizon("6-month CLV")
+    ('1 quarter', '6 months')
+    """
+    found = _AHEAD.search(request)
+    if found is None:
+        return None
+    word, unit = (found["n"] or found["m"] or "1").casefold(), (found["unit"] or found["of"]).casefold()
+    n = _NUMBERS.get(word) or int(word)
+    return f"{n} {unit}{'s' if n != 1 else ''}" if n else None
+
+
+def _dates(frame: pd.DataFrame) -> bool:
+    """Return whether some column of the table holds dates."""
+    from specweave.tables.kinds import infer_kinds
+
+    return any(kind.kind == "datetime" for kind in infer_kinds(frame).values())
+
+
+def _amount_words(amount: str | None) -> str:
+    if amount is None:
+        return ""
+    return f"`{amount}` is what was paid" if TIMES in amount else f"`{amount}` holds what was paid"
+
+
 def _columns(spec: Spec, frame: pd.DataFrame) -> Columns:
     found = find_columns(frame)
     chosen: dict[str, str | None] = {}
@@ -470,11 +534,16 @@ def _columns(spec: Spec, frame: pd.DataFrame) -> Columns:
         if name is None and key != "Amount column":
             raise SpecError(f"no column of the data looks like it: {key}", where=spec.where,
                             hint=f"add under '## Data Requirements': - {key}: NAME")  # fmt: skip
-        if name is not None and name not in frame.columns:
-            raise SpecError(f"'{name}' is no column of the data", where=spec.at(key),
-                            hint=did_you_mean(name, map(str, frame.columns)))  # fmt: skip
+        parts = amount_columns(name) if key == "Amount column" and name not in frame.columns else [name]
+        for part in parts:
+            if part is not None and part not in frame.columns:
+                raise SpecError(f"'{part}' is no column of the data", where=spec.at(key),
+                                hint=did_you_mean(part, map(str, frame.columns)))  # fmt: skip
         chosen[key] = name
-    return Columns(str(chosen["Customer column"]), str(chosen["Time column"]), chosen["Amount column"])
+    time = str(chosen["Time column"])
+    return Columns(
+        str(chosen["Customer column"]), time, chosen["Amount column"], find_form(frame[time])
+    )  # fmt: skip
 
 
 def _middle(bought: Transactions) -> pd.Timestamp:

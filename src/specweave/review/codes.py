@@ -63,6 +63,7 @@ RECORDED: dict[str, tuple[str, str]] = {
     "SW262": ("data/profile.json", "transactions with an amount of zero"),
     "SW263": ("data/profile.json", "transactions without customer, date or amount"),
     "SW264": ("data/profile.json", "most customers bought on one day only"),
+    "SW265": ("data/profile.json", "amounts in several currencies, added up as if one"),
     "SW301": ("reports/evaluation.json", "a label is never decided"),
     "SW311": ("reports/evaluation.json", "the interval holds less than it says"),
     "SW312": ("reports/evaluation.json", "the demanded precision cannot be promised"),

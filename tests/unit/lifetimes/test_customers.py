@@ -15,6 +15,7 @@ from specweave.lifetimes.transactions import (
     Columns,
     cut_offs,
     find_columns,
+    find_form,
     parse_horizon,
     parse_transactions,
     to_days,
@@ -98,3 +99,66 @@ def test_unusable_transactions_are_refused_by_name() -> None:
         fit_bgnbd([0, 0], [0, 0], [5, 6])
     with pytest.raises(DataError, match="repeat purchase"):
         fit_gamma_gamma([0, 1], [0, 0])
+
+
+def test_columns_are_found_in_other_languages_and_by_what_they_hold() -> None:
+    german = pd.DataFrame(
+        {"kunde": ["a", "b"] * 20, "datum": ["05.03.2024", "13.03.2024"] * 20, "betrag": [1.5, 2.0] * 20}
+    )
+    assert find_columns(german) == Columns("kunde", "datum", "betrag")
+    nameless = pd.DataFrame(
+        {
+            "order": range(100),
+            "wer": [f"w{i % 40}" for i in range(100)],
+            "wann": [f"2024-03-{1 + i % 28:02d}" for i in range(100)],
+            "wieviel": [i + 0.5 for i in range(100)],
+        }
+    )
+    assert find_columns(nameless) == Columns("wer", "wann", "wieviel")
+
+
+def test_lines_of_pieces_and_prices_are_worth_their_product() -> None:
+    lines = pd.DataFrame(
+        {
+            "InvoiceNo": ["1", "1", "C2", "3"] * 5,
+            "Quantity": [6, 1, -2, 3] * 5,
+            "InvoiceDate": ["12/1/2010 8:26", "12/1/2010 8:26", "12/13/2010 9:00", "1/5/2011 10:00"] * 5,
+            "UnitPrice": [2.5, 10.0, 2.5, 1.0] * 5,
+            "CustomerID": [17850.0, 17850.0, 17850.0, 13047.0] * 5,
+        }
+    )
+    columns = find_columns(lines)
+    assert columns == Columns("CustomerID", "InvoiceDate", "Quantity * UnitPrice")
+    bought = parse_transactions(lines.iloc[:4], columns)
+    assert bought.table["amount"].tolist() == [15.0, 10.0, -5.0, 3.0]
+    assert bought.table["customer"].tolist() == ["17850", "17850", "17850", "13047"]
+    assert bought.refunds == 1
+    total = find_columns(lines.assign(Total=lines["Quantity"] * lines["UnitPrice"]))
+    assert total is not None and total.amount == "Total"
+
+
+def test_day_and_month_are_told_apart_by_all_values_and_new_rows_are_read_alike() -> None:
+    days = pd.Series(["03/04/2024", "05/04/2024", "25/04/2024"])
+    assert to_days(days).dt.strftime("%m-%d").tolist() == ["04-03", "04-05", "04-25"]
+    assert to_days(days.iloc[:2], find_form(days)).dt.strftime("%m-%d").tolist() == ["04-03", "04-05"]
+    assert to_days(pd.Series(["03.04.2024", "05.04.2024"])).dt.month.tolist() == [4, 4]
+
+
+def test_stamps_with_a_time_zone_keep_their_local_day() -> None:
+    text = pd.Series(["2024-03-30T00:30:00+01:00", "2024-04-01T00:30:00+02:00"])
+    assert to_days(text).dt.day.tolist() == [30, 1]
+    aware = pd.Series(pd.to_datetime(["2024-03-30 00:30", "2024-04-01 00:30"]).tz_localize("Europe/Berlin"))
+    assert to_days(aware).dt.day.tolist() == [30, 1]
+
+
+def test_seconds_since_1970_are_days() -> None:
+    assert to_days(pd.Series([1709251200, 1711929600])).dt.strftime("%Y-%m-%d").tolist() == [
+        "2024-03-01",
+        "2024-04-01",
+    ]
+
+
+def test_several_currencies_are_noticed() -> None:
+    assert parse_transactions(ROWS.assign(currency="EUR"), COLUMNS).currencies == ()
+    mixed = ROWS.assign(currency=["EUR", "USD", "EUR"] * 3)
+    assert parse_transactions(mixed, COLUMNS).currencies == ("EUR", "USD")
