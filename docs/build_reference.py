@@ -1,5 +1,5 @@
-"""Write docs/cli.md from the commands and the codes of docs/review.md from the rules; ``--check`` exits 1 where
-either is out of date.
+"""Write docs/cli.md from the commands, and the tables of docs/review.md and docs/problems.md from the rules and the
+candidates; ``--check`` exits 1 where one is out of date.
 
 Run: python docs/build_reference.py [--check]
 """
@@ -14,10 +14,13 @@ import click
 from specweave.cli.group import cli
 from specweave.cli.table import COMMANDS
 from specweave.files.documents import Document
+from specweave.registry import get
 from specweave.review.codes import render_rules
 
 TARGET = Path(__file__).with_name("cli.md")
 REVIEW = Path(__file__).with_name("review.md")
+PROBLEMS = Path(__file__).with_name("problems.md")
+WITH_CANDIDATES = ("classification", "recommendation", "forecasting", "lifetime_value")
 HEAD = """# Commands
 
 `sw` is also `specweave` and `python -m specweave`. Every command takes `--json` (one document on standard output with
@@ -69,9 +72,21 @@ def render_review() -> str:
     )
 
 
+def render_problems() -> str:
+    """Return docs/problems.md with the candidates as they are now."""
+    page = Document(PROBLEMS.read_text(encoding="utf-8"), PROBLEMS.name)
+    for name in WITH_CANDIDATES:
+        rows = ["| candidate | why | searched |", "|---|---|---|"]
+        for key, one in get("problems", name)().candidate_table(10_000).items():
+            searched = ", ".join(f"`{p}`" for p in one.search)
+            rows.append(f"| `{key}` | {one.note} | {searched} |")
+        page = page.with_managed_block(name, "\n".join(rows))
+    return page.text
+
+
 def main() -> None:
     """Write or check the pages."""
-    for target, text in ((TARGET, render()), (REVIEW, render_review())):
+    for target, text in ((TARGET, render()), (REVIEW, render_review()), (PROBLEMS, render_problems())):
         if "--check" not in sys.argv:
             target.write_text(text, encoding="utf-8")
         elif not target.exists() or target.read_text(encoding="utf-8") != text:

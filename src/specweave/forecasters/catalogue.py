@@ -13,16 +13,15 @@ from specweave.forecasters.base import Forecaster
 from specweave.forecasters.combination import Combination
 from specweave.forecasters.lags import LagBoosting
 from specweave.forecasters.local import Drift, LightTheta, Mean, Naive, SeasonalNaive
+from specweave.forecasters.neural import NeuralForecaster
 from specweave.forecasters.prophet import Prophet
 from specweave.forecasters.statistical import AutoARIMA, AutoCES, AutoETS, OptimizedTheta
 
 FORECASTERS: dict[str, type[Forecaster]] = {
     "naive": Naive, "seasonal-naive": SeasonalNaive, "drift": Drift, "mean": Mean, "light-theta": LightTheta,
     "theta": OptimizedTheta, "ces": AutoCES, "ets": AutoETS, "arima": AutoARIMA, "prophet": Prophet,
-    "lightgbm": LagBoosting,
-    "combination": Combination,
+    "lightgbm": LagBoosting, "neural": NeuralForecaster, "combination": Combination,
 }  # fmt: skip
-NEED_EXTRA = ("theta", "ces", "ets", "arima", "prophet")
 
 
 def make_forecaster(name: str, params: Mapping[str, Any]) -> Forecaster:

@@ -17,6 +17,7 @@ from specweave.errors import DataError, SpecError, did_you_mean
 from specweave.forecasters import roles as reading
 from specweave.forecasters.catalogue import FORECASTERS
 from specweave.forecasters.long_table import LongTable, read_long
+from specweave.forecasters.neural import has_torch
 from specweave.forecasters.prophet import has_prophet
 from specweave.forecasters.statistical import has_statsforecast
 from specweave.problems.base import (
@@ -36,6 +37,7 @@ _CHOOSING = ("mase", "owa", "mape", "smape", "rmse", "mae")
 _SEVERAL = 5
 _FEW = 5  # series up to which Prophet is worth its time
 _MANY = 300  # series past which ARIMA is not worth its time
+_ENOUGH = 1000  # values of all series from which a network has something to learn from
 
 
 class ForecastPlanning(Problem):
@@ -147,7 +149,7 @@ class ForecastPlanning(Problem):
             )
         )
         metric, why = self._selection(spec, table)
-        listed, reason = self._plan_candidates(n)
+        listed, reason = self._plan_candidates(n, n * length)
         return [
             Choice("split.folds", folds, f"up to {folds} rolling origins, {horizon} steps apart, with two seasons before each where there are"),
             Choice("split.seed", 42, "fixed, so that a second run samples alike"),
@@ -157,14 +159,14 @@ class ForecastPlanning(Problem):
                    "the last value, the last season, the line through first and last, the mean: what any model must beat"),
             Choice("candidates", listed, reason),
             Choice("ensemble", True, "the best of them are averaged: combinations of different methods rarely lose"),
-            Choice("tuning.trials", 12, "for the boosted model only; the others choose their own parameters"),
+            Choice("tuning.trials", 12, "for models with a search space; the others choose their own parameters"),
             Choice("tuning.time_budget", "3m", "tuning stops at whichever comes first"),
-            Choice("tuning.top", 1, "only one candidate has a search space"),
+            Choice("tuning.top", 1, "of the candidates with a search space, the best alone is worth the time"),
             Choice("explain.rows", 300, "forecast rows whose parts are kept"),
             Choice("explain.examples", 5, "forecasts explained in words"),
         ]  # fmt: skip
 
-    def _plan_candidates(self, n_series: int) -> tuple[list[dict[str, Any]], str]:
+    def _plan_candidates(self, n_series: int, n_values: int) -> tuple[list[dict[str, Any]], str]:
         names = ["lightgbm", "light-theta"]
         if has_statsforecast():
             names = ["theta", "ces", "ets", *(["arima"] if n_series <= _MANY else []), "median-ensemble"]
@@ -172,12 +174,16 @@ class ForecastPlanning(Problem):
             names.insert(0 if n_series >= _SEVERAL else 3, "lightgbm")
         if has_prophet() and n_series <= _FEW:
             names.append("prophet")
+        if has_torch() and n_values >= _ENOUGH:
+            names.append("neural")
         table = self.candidate_table(n_series)
         told = "; ".join(f"{n}: {table[n].note}" for n in names)
         if not has_statsforecast():
             told += "; ETS, CES, Theta and ARIMA need: pip install 'specweave-ml[forecast]'"
         if not has_prophet():
             told += "; Prophet needs: pip install 'specweave-ml[forecast]'"
+        if not has_torch() and n_values >= _ENOUGH:
+            told += "; a neural network needs: pip install 'specweave-ml[torch]'"
         listed = [
             {"name": n, **({"search": dict(table[n].search)} if table[n].search else {})} for n in names
         ]
@@ -186,6 +192,10 @@ class ForecastPlanning(Problem):
     def candidate_table(self, n_series: int = 1) -> dict[str, ModelExperiment]:
         """Return every forecaster by the name a plan gives it."""
         notes = {
+            "naive": "the last value",
+            "seasonal-naive": "the value one season ago",
+            "drift": "the line through the first and the last value",
+            "mean": "the mean of all values",
             "light-theta": "smoothing plus half the trend; needs no extra",
             "theta": "optimised Theta, strong on short and monthly series",
             "ces": "complex smoothing, quick and good at seasons",
@@ -193,6 +203,7 @@ class ForecastPlanning(Problem):
             "arima": "ARIMA chosen by AICc; dear, so it comes late",
             "prophet": "a trend that bends and a smooth season; dear, so it comes last, and for few series",
             "lightgbm": "one boosted model on lags of all series; wins where there are many",
+            "neural": "one N-BEATS network for all series; dear, so it comes last, and only with many values",
         }
         boosted: dict[str, Any] = {
             "n_estimators": {"low": 100, "high": 800, "log": True},
@@ -205,7 +216,12 @@ class ForecastPlanning(Problem):
             "mode": ["additive", "multiplicative"],
             "bend": {"low": 0.005, "high": 0.5, "log": True},
         }
-        searches = {"lightgbm": boosted, "prophet": bends}
+        looks: dict[str, Any] = {
+            "back": {"low": 1.0, "high": 6.0, "log": True},
+            "updates": {"low": 300, "high": 2000, "log": True},
+            "hidden": [64, 128, 256],
+        }
+        searches = {"lightgbm": boosted, "prophet": bends, "neural": looks}
         made = {
             name: ModelExperiment(name, cls, {}, searches.get(name, {}), notes.get(name, name))
             for name, cls in FORECASTERS.items()

@@ -35,8 +35,10 @@ def panel(n: int = 80, series: int = 3, season: int = 4) -> Panel:
 def test_every_forecaster_answers_finite_numbers_near_a_regular_series(name: str) -> None:
     if name in ("theta", "ces"):
         pytest.importorskip("statsforecast")
+    if name == "neural":
+        pytest.importorskip("torch")
     history = panel()
-    params = {"n_estimators": 60} if name == "lightgbm" else {}
+    params = {"lightgbm": {"n_estimators": 60}, "neural": {"updates": 150}}.get(name, {})
     fitted = make_forecaster(name, params).fit(history, 8)
     steps = np.arange(80, 88)
     told = fitted.predict(["s1"] * 8, steps)
