@@ -13,8 +13,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from specweave.errors import DataError, SpecError
-from specweave.metrics.base import MetricRef, parse_metric_ref
+from specweave.metrics.base import MetricRef
 from specweave.problems.base import Dataset, ModelExperiment, Table
+from specweave.problems.choosing import make_rule_experiment, selection_first
 from specweave.problems.tabular import TabularProblem
 from specweave.records import Figure, Finding
 
@@ -87,30 +88,13 @@ class AmountProblem(TabularProblem):
 
     def rule_experiment(self, rule: Any, name: str | None = None) -> ModelExperiment:
         """Wrap a callable over raw rows that returns one number per row."""
-        return ModelExperiment(
-            f"baseline-{name or rule.__name__}".replace("_", "-"), RuleRegressor, {"rule": rule}
-        )
+        return make_rule_experiment(RuleRegressor, rule, name)
 
     def candidate_table(self, n_rows: int) -> dict[str, ModelExperiment]:
         """Linear, random forest, LightGBM, XGBoost, neural net; CatBoost where installed."""
         from specweave.problems import estimators
 
         return estimators.regressors(n_rows)
-
-    def fit(
-        self,
-        experiment: ModelExperiment,
-        dataset: Dataset,
-        rows: np.ndarray,
-        features: Any,
-        *,
-        seed: int,
-        threads: int,
-    ) -> Any:
-        """Fit; a rule learns nothing."""
-        if experiment.estimator_class is RuleRegressor:
-            return RuleRegressor(**experiment.params)
-        return super().fit(experiment, dataset, rows, features, seed=seed, threads=threads)
 
     def adapt(self, estimator: Any, dataset: Dataset, rows: np.ndarray) -> Any:
         """Let candidates learn the target's logarithm where the plan says so."""
@@ -169,15 +153,8 @@ class AmountProblem(TabularProblem):
 
     def metrics(self, spec: Spec, plan: Plan) -> list[MetricRef]:
         """Return the usual metrics of the type, the selection metric first."""
-        refs = [
-            parse_metric_ref(n)
-            for n in ("rmse", "mae", "r2", "median_ae", "mape", "smape", "max_error", "bias")
-        ]
-        chosen = plan.get("selection_metric")
-        if chosen:
-            first = parse_metric_ref(str(chosen))
-            refs = [first, *[r for r in refs if r != first]]
-        return refs
+        names = ("rmse", "mae", "r2", "median_ae", "mape", "smape", "max_error", "bias")
+        return selection_first(names, plan)
 
     def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
         """Return the squared error of each row."""
@@ -258,6 +235,8 @@ class AmountProblem(TabularProblem):
 
 class RuleRegressor:
     """A person's rule as a model: ``rule(raw_rows)`` returns one number per row."""
+
+    answers_raw_rows = True  # it learns nothing and needs no feature step
 
     def __init__(self, rule: Any) -> None:
         self.rule = rule

@@ -72,6 +72,22 @@ def classification_examples(
     ]
 
 
+def riskiest_first(
+    found: list[ExampleRow], outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int = 5
+) -> list[ExampleRow]:
+    """Put the two rows of highest risk before these examples, for alarms that carry a promise."""
+    positive, truth = decision["positive"], outcome["truth"].astype(str).to_numpy()
+    score = outcome[f"p:{positive}"].to_numpy()
+    riskiest = [
+        ExampleRow(
+            int(i), "highest risk", f"probability of '{positive}' {score[i]:.2f}, in truth '{truth[i]}'"
+        )
+        for i in np.argsort(-score, kind="stable")[: min(2, limit)]
+    ]
+    seen = {e.position for e in riskiest}
+    return [*riskiest, *(e for e in found if e.position not in seen)][:limit]
+
+
 def regression_examples(
     outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int = 5
 ) -> list[ExampleRow]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from specweave.problems.amounts import AmountProblem
 from specweave.problems.base import Choice
+from specweave.problems.choosing import candidates_choice
 from specweave.problems.tabular import common_choices
 
 if TYPE_CHECKING:
@@ -74,12 +75,7 @@ class Regression(AmountProblem):
             Choice("baselines", ["random", "mean", "rule-based"],
                    "a random training value, the mean, and the best single feature: what any model must beat")
         )  # fmt: skip
-        table = self.candidate_table(n_rows or 10_000)
-        choices.append(
-            Choice("candidates", [
-                {"name": e.name, **({"search": dict(e.search)} if e.search else {})} for e in table.values()
-            ], "; ".join(f"{e.name}: {e.note}" for e in table.values()))
-        )  # fmt: skip
+        choices.append(candidates_choice(list(self.candidate_table(n_rows or 10_000).values())))
         return choices
 
 
