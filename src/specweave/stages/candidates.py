@@ -15,7 +15,6 @@ from typing import Any
 from specweave.errors import DataError, StageError, UnknownNameError, did_you_mean
 from specweave.experiments.compare import Comparison
 from specweave.experiments.record import ExperimentRecord
-from specweave.experiments.store import ExperimentStore
 from specweave.problems.base import ModelExperiment
 from specweave.stages.choice import write_comparison
 from specweave.stages.recorded import find_recorded
@@ -122,11 +121,11 @@ def run_experiments(
     Notes
     -----
     An experiment already completed with the same data, split, features and parameters is not run again.
-    ``comparison.md`` and ``comparison.json`` are written afterwards.
+    ``comparison.md`` and ``comparison.json`` are written beside the experiments afterwards.
     """
     workspace = open_workspace(increment)
     if save_to is not None:
-        _save_elsewhere(workspace, Path(save_to))
+        workspace = workspace.saving_to(Path(save_to))
     experiments = list(experiments) if experiments is not None else candidate_experiments(increment)
     names = [e.name for e in experiments]
     twice = sorted({n for n in names if names.count(n) > 1})
@@ -177,12 +176,6 @@ def _train_combinations(
     return train_experiments(
         workspace, more, task="T-004", role="candidate", engine=engine, jobs=jobs, deadline=deadline
     )
-
-
-def _save_elsewhere(workspace: Workspace, folder: Path) -> None:
-    target = folder if folder.is_absolute() else workspace.folder / folder
-    if target.resolve() != workspace.increment.experiments.resolve():
-        workspace.__dict__["store"] = ExperimentStore(target)
 
 
 def _deadline(budget: float | str | None) -> float | None:

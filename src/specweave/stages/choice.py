@@ -1,6 +1,6 @@
 """Which experiment is best, and how sure that is: the comparison over validation folds.
 
-Reads: metrics and out-of-fold predictions. Writes: ``experiments/comparison.md`` and ``.json``. Never:
+Reads: metrics and out-of-fold predictions. Writes: ``comparison.md`` and ``.json`` beside the experiments. Never:
 looks at the holdout.
 """
 
@@ -72,7 +72,7 @@ def write_comparison(workspace: Workspace) -> Comparison | None:
         f"apart, and {best.name} is the steadier kind of model",
         tests=paired_tests(workspace, best, records),
     )
-    save_comparison(workspace.increment.experiments, comparison)
+    save_comparison(workspace.store.folder, comparison)
     return comparison
 
 

@@ -7,7 +7,7 @@ truth for anything but its place in the split.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,15 @@ class Workspace:
     def store(self) -> ExperimentStore:
         """The increment's experiments."""
         return ExperimentStore(self.increment.experiments)
+
+    def saving_to(self, folder: Path) -> Workspace:
+        """Return the same work with its experiments in another folder; data and split are not read again."""
+        target = folder if folder.is_absolute() else self.folder / folder
+        if target.resolve() == self.increment.experiments.resolve():
+            return self
+        other = replace(self)
+        other.__dict__.update({**self.__dict__, "store": ExperimentStore(target)})
+        return other
 
     @cached_property
     def dataset(self) -> Dataset:

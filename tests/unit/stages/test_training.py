@@ -74,6 +74,18 @@ def workspace() -> Workspace:
     return open_workspace()
 
 
+def test_experiments_saved_elsewhere_are_compared_there_and_change_nothing_here(root: Path) -> None:
+    train_baseline_model()
+    here = workspace().store.folder
+    before = {p.name: p.read_bytes() for p in here.glob("comparison.*")}
+    results = run_experiments(candidate_experiments()[:1], save_to="trials")
+    there = workspace().folder / "trials"
+    assert results[0].id in (there / "comparison.md").read_text() and (there / "comparison.json").exists()
+    assert {p.name: p.read_bytes() for p in here.glob("comparison.*")} == before
+    # What follows in the same process still looks at the increment's own experiments.
+    assert {r.tags["role"] for r in trained(workspace())} == {"baseline"}
+
+
 def test_baselines_and_candidates_keep_what_they_predicted_out_of_fold(root: Path) -> None:
     baselines = train_baseline_model()
     candidates = run_experiments()
