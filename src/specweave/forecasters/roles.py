@@ -66,6 +66,17 @@ def asks_for_future(request: str) -> bool:
     return bool("forecast" in text or "time series" in text or _HORIZON.search(text) or _AHEAD.search(text))
 
 
+def without_horizon(request: str) -> str:
+    """Return a request without what it says of the time ahead.
+
+    Examples
+    --------
+    >>> without_horizon("forecast sunspots for the next 10 years")
+    'forecast sunspots for the  '
+    """
+    return _AHEAD.sub(" ", _HORIZON.sub(" ", request))
+
+
 def find_horizon(request: str, frequency: str) -> tuple[int, str]:
     """Return (steps, why) of the horizon that a request asks for, in steps of a frequency."""
     base = frequency.partition("-")[0].replace("E", "S")

@@ -6,11 +6,12 @@ Reads: a request, a frame. Writes: nothing. Never: guesses where two answers are
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from specweave import registry
 from specweave.errors import SpecError, UnknownNameError, did_you_mean
+from specweave.forecasters.roles import without_horizon
 from specweave.problems.base import Problem, problem_for
 
 if TYPE_CHECKING:
@@ -18,33 +19,63 @@ if TYPE_CHECKING:
 
     from specweave.tables.kinds import ColumnKind
 
+_FLAGS = ("is", "has", "was", "flag")
+_GROUPS = re.compile(r"\b(?:per|each|every|by)\s+\w+", re.I)
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome", "response")
 
 
-def infer_target(request: str, columns: Sequence[str]) -> tuple[str, str] | None:
+def infer_target(
+    request: str, columns: Sequence[str], unlikely: Collection[str] = ()
+) -> tuple[str, str] | None:
     """Return (column, reason) of the target, or None where nothing points to one column alone.
+
+    What a request says of time ahead ("next 4 quarters") and of groups ("per store", "of each customer") names no
+    target. `unlikely` are columns that hold keys or dates: they are taken only where nothing else is named.
 
     Examples
     --------
     >>> infer_target("predict house prices", ["area", "price"])[0]
     'price'
+    >>> infer_target("forecast units per store for the next 4 quarters", ["store", "quarter", "units"])[0]
+    'units'
     """
-    words = {_stem(w) for w in re.findall(r"[a-z0-9]+", request.casefold())}
-    whole = [c for c in columns if (parts := _parts(c)) and all(_stem(p) in words for p in parts)]
+    said = _GROUPS.sub(" ", without_horizon(request)).casefold()
+    words = {_stem(w) for w in re.findall(r"[a-z0-9]+", said)}
+    whole = [c for c in columns if (parts := _telling(c)) and all(_stem(p) in words for p in parts)]
+    if len(whole) > 1:
+        whole = [c for c in whole if c not in unlikely] or whole
     if len(whole) == 1:
         return whole[0], f"the request names '{whole[0]}'"
     if len(whole) > 1:
-        longest = max(whole, key=lambda c: len(_parts(c)))
-        if sum(len(_parts(c)) == len(_parts(longest)) for c in whole) == 1:
+        longest = max(whole, key=lambda c: len(_telling(c)))
+        if sum(len(_telling(c)) == len(_telling(longest)) for c in whole) == 1:
             return longest, f"the request names '{longest}'"
         return None
-    partly = [c for c in columns if any(len(p) > 3 and _stem(p) in words for p in _parts(c))]
+    left = [c for c in columns if c not in unlikely and not _is_key(c)]
+    partly = [c for c in left if any(len(p) > 3 and _stem(p) in words for p in _telling(c))]
+    partly = partly or [c for c in left if any(_kin(p, w) for p in _telling(c) for w in words)]
     if len(partly) == 1:
         return partly[0], f"the request speaks of '{partly[0]}'"
     usual = [c for c in columns if c.casefold() in _TARGET_NAMES]
     if len(usual) == 1:
         return usual[0], f"a column called '{usual[0]}' is usually the target"
     return None
+
+
+def _telling(name: str) -> list[str]:
+    """Return the words of a column's name without those that only say that it is a flag."""
+    parts = _parts(name)
+    return [p for p in parts if p not in _FLAGS] or parts
+
+
+def _is_key(name: str) -> bool:
+    return bool({"id", "no", "nr", "key", "uuid"} & set(_parts(name)[-1:]))
+
+
+def _kin(part: str, word: str) -> bool:
+    """Return whether one word begins with the other: fraud and fraudulent."""
+    short, long = sorted((part, word), key=len)
+    return len(short) >= 5 and long.startswith(short)
 
 
 def _parts(name: str) -> list[str]:

@@ -120,12 +120,17 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
     for name in request.identifiers:
         check_column(name, columns, "--id")
     target = request.target
+    kinds = infer_kinds(frame, identifiers=request.identifiers, time=request.time)
     if target is None:
-        found = infer_target(request.text, columns)
+        keys = [c for c, k in kinds.items() if k.kind in ("identifier", "datetime")]
+        found = infer_target(request.text, columns, keys)
         if found:
             target = found[0]
             reasons.append(("Target", f"`{found[0]}`: {found[1]}"))
-    kinds = infer_kinds(frame, target=target, identifiers=request.identifiers, time=request.time)
+    if target is not None:
+        kinds |= infer_kinds(
+            frame[[target]], target=target, identifiers=request.identifiers, time=request.time
+        )
     time = request.time
     if time is None:
         ordered = infer_time(frame, {c: k for c, k in kinds.items() if c != target})

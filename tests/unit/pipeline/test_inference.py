@@ -23,6 +23,16 @@ from specweave.tables.kinds import infer_kinds
         ("do something clever", ["a", "b"], None),
         ("predict price or cost", ["price", "cost"], None),
         ("predict the rent", ["current", "parent"], None),
+        ("forecast sunspots for the next 10 years", ["YEAR", "SUNACTIVITY"], None),
+        ("forecast realgdp next 4 quarters", ["year", "quarter", "realgdp", "cpi"], "realgdp"),
+        ("forecast units per sku for the next 2 weeks", ["d", "sku", "units", "week"], "units"),
+        (
+            "detect fraud in card transactions",
+            ["transaction_id", "trans_date", "amt", "is_fraud"],
+            "is_fraud",
+        ),
+        ("find fraudulent claims", ["claim_id", "amount", "fraud_reported"], "fraud_reported"),
+        ("LTV of clients", ["client_id", "purchased_on", "net_amount"], None),
     ],
 )
 def test_the_target_is_the_one_column_that_the_request_names(
@@ -30,6 +40,13 @@ def test_the_target_is_the_one_column_that_the_request_names(
 ) -> None:
     found = infer_target(request_text, columns)
     assert (found and found[0]) == target
+
+
+def test_a_key_that_the_request_names_too_gives_way_to_what_is_asked() -> None:
+    columns = ["customer", "tenure", "churn"]
+    assert infer_target("predict which customer will churn", columns) is None
+    found = infer_target("predict which customer will churn", columns, ["customer"])
+    assert found is not None and found[0] == "churn"
 
 
 def table(n: int = 60) -> pd.DataFrame:
