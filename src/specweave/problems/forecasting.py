@@ -225,7 +225,7 @@ class Forecasting(ForecastPlanning):
         table = self.candidate_table(n_series)
         listed = plan.get("candidates")
         if listed is None:
-            listed = self._plan_candidates(n_series)[0]
+            listed = self._plan_candidates(n_series, len(dataset.frame))[0]
         made = []
         for item in listed:
             entry = item if isinstance(item, Mapping) else {"name": item}
