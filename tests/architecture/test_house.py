@@ -25,7 +25,6 @@ NAMES = [p.relative_to(SOURCE).as_posix() for p in FILES]
 # Longer than 400 lines, and why that is one idea.
 LONG = {
     "problems/base.py": "the questions of a problem type, most of it their docstrings",
-    "problems/tabular.py": "all that classification and regression share, kept readable from top to bottom",
     "problems/forecasting.py": "one problem type is one file",
     "problems/lifetime_value.py": "one problem type is one file",
     "experiments/run.py": "one class with the methods that the contract lists",

@@ -1,4 +1,4 @@
-"""What a plan chooses of a type's tables: candidates, baselines, the metric that comes first.
+"""What a plan says: its usual settings, and what it chooses of a type's tables of candidates, baselines and metrics.
 
 Reads: plans, and the modules whose classes and functions they name. Writes: nothing. Never: hides why a name
 cannot be used.
@@ -16,6 +16,25 @@ from specweave.problems.base import Choice, ModelExperiment
 
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
+
+
+def common_choices(n_rows: int | None, drops: Mapping[str, str]) -> list[Choice]:
+    """Return the plan's settings that hold for any table."""
+    folds = 5 if n_rows is None or n_rows >= 150 else 4
+    trials, budget = (40, "5m") if n_rows is None or n_rows < 20_000 else (25, "10m")
+    return [
+        Choice("split.folds", folds, f"{folds} folds: every training row is validated once"),
+        Choice("split.seed", 42, "fixed, so that a second run splits alike"),
+        Choice("features.drop", dict(drops), "no input: " + ", ".join(f"{c} ({r})" for c, r in drops.items())
+               if drops else "every column but the target is an input"),
+        Choice("features.onehot_max_levels", 20, "more levels than this are target-encoded inside each fold"),
+        Choice("features.rare_share", 0.01, "rarer levels are grouped"),
+        Choice("tuning.trials", trials, "enough for a search space of five to eight parameters"),
+        Choice("tuning.time_budget", budget, "tuning stops at whichever comes first"),
+        Choice("tuning.top", 2, "the two best candidates: the order of close candidates often turns when tuned"),
+        Choice("explain.rows", 500, "rows whose SHAP values are kept"),
+        Choice("explain.examples", 5, "predictions explained in words"),
+    ]  # fmt: skip
 
 
 def choose_candidates(

@@ -12,10 +12,9 @@ import pandas as pd
 
 from specweave.errors import SpecError
 from specweave.problems.base import Choice, ModelExperiment
-from specweave.problems.choosing import candidates_choice
+from specweave.problems.choosing import candidates_choice, common_choices
 from specweave.problems.classification_labels import positive_label
 from specweave.problems.imbalance import RARE_ORDER, describe_balance
-from specweave.problems.tabular import common_choices
 
 if TYPE_CHECKING:
     from specweave.increments.spec import Spec

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from specweave.errors import DataError, SpecError, did_you_mean
+from specweave.errors import DataError, SpecError
 from specweave.problems.base import Dataset, Source
+from specweave.problems.roles import named_column
 from specweave.recommenders.columns import find_columns
 from specweave.recommenders.interactions import Interactions, as_labels, distinct_pairs, make_interactions
 from specweave.recommenders.protocols import Protocol, parse_protocol
@@ -152,12 +153,7 @@ def _columns_of(spec: Spec, frame: pd.DataFrame) -> dict[str, str | None]:
     """Return the column of each role: the spec's, else found; user and item must be there."""
     given: dict[str, str | None] = {}
     for role in _ROLES:
-        key = f"{role.capitalize()} column"
-        name = (spec.get(key) or "").strip("`") or None
-        if name is not None and name not in frame.columns:
-            raise SpecError(f"'{name}' is no column of the data", where=spec.at(key),
-                            hint=did_you_mean(name, map(str, frame.columns)))  # fmt: skip
-        given[role] = name
+        given[role] = named_column(spec, f"{role.capitalize()} column", frame)
     found = find_columns(frame, given)
     for role in ("rating", "time"):
         written = spec.fields.get(f"{role}column")

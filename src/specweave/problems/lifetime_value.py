@@ -428,7 +428,7 @@ class LifetimeValue(AmountProblem):
 
         if getattr(experiment.estimator_class, "wants_rfm", False):
             y = self.encode(dataset)[rows]
-            step, _ = self._features_for(dataset, rows, features, y)
+            step, _ = self._fitted.fit(dataset, rows, features, y)
             whole = WithRfm(step)
             estimator = make_estimator(experiment, seed=seed, threads=threads)
             fit_estimator(estimator, whole.transform(dataset.frame.iloc[rows]), y)

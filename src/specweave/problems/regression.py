@@ -12,8 +12,7 @@ import pandas as pd
 
 from specweave.problems.amounts import AmountProblem
 from specweave.problems.base import Choice
-from specweave.problems.choosing import candidates_choice
-from specweave.problems.tabular import common_choices
+from specweave.problems.choosing import candidates_choice, common_choices
 
 if TYPE_CHECKING:
     from specweave.increments.spec import Spec

@@ -6,10 +6,7 @@ is given.
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from abc import abstractmethod
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,9 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean
+from specweave.errors import DataError, SpecError
 from specweave.problems.base import (
-    Choice,
     Contributions,
     Dataset,
     ModelExperiment,
@@ -27,6 +23,9 @@ from specweave.problems.base import (
     Source,
     Split,
 )
+from specweave.problems.choosing import choose_baselines, choose_candidates, common_choices, import_named
+from specweave.problems.fitting import FeatureMemory, fit_estimator, make_estimator
+from specweave.problems.roles import check_column, named_column
 from specweave.tables.locating import find_data_file
 from specweave.tables.splitting import check_enough_rows, parse_validation, split_rows
 
@@ -34,6 +33,16 @@ if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
     from specweave.tables.kinds import ColumnKind
+
+# Problem types of others take all of these from here.
+__all__ = [
+    "TabularProblem",
+    "as_times",
+    "common_choices",
+    "fit_estimator",
+    "import_named",
+    "make_estimator",
+]
 
 _NO_INPUT = ("identifier", "constant", "empty")
 
@@ -45,7 +54,7 @@ class TabularProblem(Problem):
     task: ClassVar[str]  # what TableFeatures is told: "classification" or "regression"
 
     def __init__(self) -> None:
-        self._fitted: OrderedDict[Any, tuple[Any, np.ndarray]] = OrderedDict()
+        self._fitted = FeatureMemory()
 
     # -- data --------------------------------------------------------------------------------------
 
@@ -87,32 +96,14 @@ class TabularProblem(Problem):
         self.check_target_values(Dataset(known, {}, dict(roles), source), where)
 
     def _roles(self, spec: Spec, frame: pd.DataFrame, target: str) -> dict[str, Any]:
-        def column(key: str) -> str | None:
-            name = spec.get(key)
-            if name is None:
-                return None
-            name = name.strip("`")
-            if name not in frame.columns:
-                raise SpecError(
-                    f"'{name}' is no column of the data",
-                    where=spec.at(key),
-                    hint=did_you_mean(name, map(str, frame.columns)),
-                )
-            return name
-
         identifiers = spec.get_list("Identifier") or spec.get_list("Identifiers")
         for name in identifiers:
-            if name not in frame.columns:
-                raise SpecError(
-                    f"'{name}' is no column of the data",
-                    where=spec.at("Identifier"),
-                    hint=did_you_mean(name, map(str, frame.columns)),
-                )
+            check_column(name, frame, spec.at("Identifier"))
         return {
             "target": target,
             "identifiers": identifiers,
-            "time": column("Time column"),
-            "group": column("Group column"),
+            "time": named_column(spec, "Time column", frame),
+            "group": named_column(spec, "Group column", frame),
         }
 
     @abstractmethod
@@ -193,12 +184,7 @@ class TabularProblem(Problem):
         if isinstance(asked, list):
             drop = {str(c): "plan.md" for c in asked}
         for name in drop:
-            if name not in dataset.frame.columns:
-                raise SpecError(
-                    f"'{name}' is no column of the data",
-                    where=plan.at("features.drop"),
-                    hint=did_you_mean(name, map(str, dataset.frame.columns)),
-                )
+            check_column(name, dataset.frame, plan.at("features.drop"))
         for name in dataset.roles["identifiers"]:
             drop.setdefault(name, "identifier")
         if dataset.roles.get("group"):
@@ -227,7 +213,7 @@ class TabularProblem(Problem):
         from sklearn.pipeline import Pipeline
 
         y = self.encode(dataset)[rows]
-        step, X = self._features_for(dataset, rows, features, y)
+        step, X = self._fitted.fit(dataset, rows, features, y)
         estimator = self.adapt(make_estimator(experiment, seed=seed, threads=threads), dataset, rows)
         fit_estimator(estimator, X, y)
         return Pipeline([("features", step), ("model", estimator)])
@@ -236,48 +222,11 @@ class TabularProblem(Problem):
         """Return the estimator as this problem type needs it; the hook for target transformations."""
         return estimator
 
-    def _features_for(
-        self, dataset: Dataset, rows: np.ndarray, features: Any, y: Any
-    ) -> tuple[Any, np.ndarray]:
-        """Fit the feature step on these rows, or take it from the last few fits of the same rows."""
-        from sklearn.base import clone
-
-        key = (
-            dataset.source.sha256,
-            dataset.n_rows,
-            hash(rows.tobytes()),
-            repr(sorted(features.get_params().items(), key=str)),
-        )
-        if key not in self._fitted:
-            step = clone(features)
-            X = np.asarray(step.fit_transform(dataset.frame.iloc[rows], y), dtype=np.float64)
-            self._fitted[key] = (step, X)
-            while len(self._fitted) > 12:
-                self._fitted.popitem(last=False)
-        self._fitted.move_to_end(key)
-        return self._fitted[key]
-
     def baselines(
         self, dataset: Dataset, spec: Spec, plan: Plan, strategies: Sequence[Any]
     ) -> list[ModelExperiment]:
         """Return one experiment per strategy: a name of the type's table, or a callable over raw rows."""
-        known = self.baseline_table()
-        chosen: list[ModelExperiment] = []
-        for strategy in strategies:
-            if callable(strategy):
-                chosen.append(self.rule_experiment(strategy))
-            elif isinstance(strategy, Mapping) and "rule" in strategy:
-                rule = import_named(str(strategy["rule"]), plan.at("baselines"))
-                chosen.append(self.rule_experiment(rule, str(strategy.get("name", "rule"))))
-            elif str(strategy) in known:
-                chosen.append(known[str(strategy)])
-            else:
-                raise UnknownNameError(
-                    f"no baseline strategy is called '{strategy}'", where=plan.at("baselines"),
-                    hint=did_you_mean(str(strategy), known),
-                )  # fmt: skip
-        unique = {e.name: e for e in chosen}
-        return list(unique.values())
+        return choose_baselines(strategies, self.baseline_table(), plan, self.rule_experiment)
 
     @abstractmethod
     def baseline_table(self) -> dict[str, ModelExperiment]:
@@ -297,30 +246,7 @@ class TabularProblem(Problem):
         listed = plan.get("candidates")
         if listed is None:
             return list(table.values())
-        chosen = []
-        for item in listed:
-            entry = item if isinstance(item, Mapping) else {"name": item}
-            name = str(entry.get("name", entry.get("estimator", "")))
-            if entry.get("estimator"):
-                cls = import_named(str(entry["estimator"]), plan.at("candidates"))
-                base = ModelExperiment(name or cls.__name__.lower(), cls)
-            elif name in table:
-                base = table[name]
-            else:
-                raise UnknownNameError(
-                    f"no candidate is called '{name}'", where=plan.at("candidates"),
-                    hint=did_you_mean(name, table) + "; or name a class of your own with 'estimator: package.module.Class'",
-                )  # fmt: skip
-            chosen.append(
-                ModelExperiment(
-                    name or base.name,
-                    base.estimator_class,
-                    {**base.params, **(entry.get("params") or {})},
-                    entry.get("search", base.search) or {},
-                    str(entry.get("note", base.note)),
-                )
-            )
-        return chosen
+        return choose_candidates(listed, table, plan)
 
     # -- explaining --------------------------------------------------------------------------------
 
@@ -378,73 +304,6 @@ def _with_target(frame: pd.DataFrame, target: str, where: str) -> pd.DataFrame:
     return frame[~empty].reset_index(drop=True)
 
 
-def make_estimator(experiment: ModelExperiment, *, seed: int, threads: int) -> Any:
-    """Make the unfitted estimator, seeded and held to `threads` where it knows these parameters.
-
-    Raises
-    ------
-    DataError
-        If the class refuses the parameters; names the experiment.
-    """
-    try:
-        estimator = experiment.estimator_class(**dict(experiment.params))
-    except TypeError as error:
-        accepted = list(inspect.signature(experiment.estimator_class).parameters)
-        raise DataError(
-            f"{experiment.algorithm} does not take these parameters: {error}",
-            where=experiment.name,
-            hint=f"it takes: {', '.join(accepted[:20])}",
-        ) from error
-    if not hasattr(estimator, "get_params"):
-        return estimator
-    settable: dict[str, Any] = {}
-    for name, value in estimator.get_params(deep=True).items():
-        leaf = name.rpartition("__")[2]
-        if leaf in ("random_state", "random_seed") and value is None:
-            settable[name] = seed
-        elif (
-            leaf in ("n_jobs", "thread_count", "nthread")
-            and name.rpartition("__")[2] not in experiment.params
-        ):
-            settable[name] = threads
-    if settable:
-        estimator.set_params(**settable)
-    return estimator
-
-
-def fit_estimator(estimator: Any, X: np.ndarray, y: Any) -> None:
-    """Fit, with the warnings kept down that a user of the pipeline can do nothing about."""
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        # Some linear models keep an n_jobs that does nothing; setting it is no mistake of the user's.
-        warnings.filterwarnings("ignore", message=".*n_jobs.*", category=FutureWarning)
-        estimator.fit(X, y)
-
-
-def import_named(path: str, where: str) -> Any:
-    """Import ``package.module.Class`` or ``module:function``.
-
-    Raises
-    ------
-    UnknownNameError
-        If it cannot be imported; says why.
-    """
-    module, _, attribute = path.replace(":", ".").rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownNameError(
-            f"cannot import '{path}': {error}",
-            where=where,
-            hint="name it as package.module.Class, importable from the project's root",
-        ) from error
-
-
 def as_times(column: pd.Series, kind: ColumnKind) -> Any:
     """Return a time column as datetimes, or as it is where it holds plain steps."""
     if kind.kind != "datetime":
@@ -452,22 +311,3 @@ def as_times(column: pd.Series, kind: ColumnKind) -> Any:
     from specweave.tables.dates import to_instants
 
     return pd.Series(to_instants(column, kind.format))
-
-
-def common_choices(n_rows: int | None, drops: Mapping[str, str]) -> list[Choice]:
-    """Return the plan's settings that hold for any table."""
-    folds = 5 if n_rows is None or n_rows >= 150 else 4
-    trials, budget = (40, "5m") if n_rows is None or n_rows < 20_000 else (25, "10m")
-    return [
-        Choice("split.folds", folds, f"{folds} folds: every training row is validated once"),
-        Choice("split.seed", 42, "fixed, so that a second run splits alike"),
-        Choice("features.drop", dict(drops), "no input: " + ", ".join(f"{c} ({r})" for c, r in drops.items())
-               if drops else "every column but the target is an input"),
-        Choice("features.onehot_max_levels", 20, "more levels than this are target-encoded inside each fold"),
-        Choice("features.rare_share", 0.01, "rarer levels are grouped"),
-        Choice("tuning.trials", trials, "enough for a search space of five to eight parameters"),
-        Choice("tuning.time_budget", budget, "tuning stops at whichever comes first"),
-        Choice("tuning.top", 2, "the two best candidates: the order of close candidates often turns when tuned"),
-        Choice("explain.rows", 500, "rows whose SHAP values are kept"),
-        Choice("explain.examples", 5, "predictions explained in words"),
-    ]  # fmt: skip
