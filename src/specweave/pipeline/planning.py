@@ -158,8 +158,9 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
     if roles["target"] is None:
         reasons = [(k, r) for k, r in reasons if k != "Target" or not r.startswith(f"`{target}`")]
     target = roles["target"]
-    profile = make_profile(frame, kinds, target=target)
-    findings = check_quality(profile)
+    task = getattr(cls, "task", None)
+    profile = make_profile(frame, kinds, target=target, task=task)
+    findings = check_quality(profile, task=task)
     profile["drop"] = leak_columns(findings)
     profile["findings"] = findings
     roles["frame"] = frame

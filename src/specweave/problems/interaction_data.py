@@ -18,7 +18,13 @@ from specweave.errors import DataError, SpecError
 from specweave.problems.base import Dataset, Source
 from specweave.problems.roles import named_column
 from specweave.recommenders.columns import find_columns
-from specweave.recommenders.interactions import Interactions, as_labels, distinct_pairs, make_interactions
+from specweave.recommenders.interactions import (
+    Interactions,
+    as_labels,
+    distinct_pairs,
+    make_interactions,
+    parse_ratings,
+)
 from specweave.recommenders.protocols import Protocol, parse_protocol
 from specweave.tables.dates import to_instants
 from specweave.tables.kinds import ColumnKind, infer_kinds
@@ -184,8 +190,7 @@ def _with_keys(frame: pd.DataFrame, user: str, item: str, notes: list[str]) -> t
 
 def _ratings(column: pd.Series[Any], name: str, where: str, notes: list[str]) -> np.ndarray:
     """Return ratings as numbers, those written as text read; a few unreadable ones count as not given."""
-    values, _ = to_numbers(column)
-    values = np.where(np.isinf(values), np.nan, values)
+    values = parse_ratings(column)
     unreadable = np.isnan(values) & column.notna().to_numpy()
     if unreadable.any():
         first = str(column[unreadable].iloc[0])

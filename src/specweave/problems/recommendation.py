@@ -58,6 +58,7 @@ from specweave.tables.features import from_definitions, make_features
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
+    from specweave.tables.kinds import ColumnKind
 
 
 class Recommendation(Problem):
@@ -96,6 +97,13 @@ class Recommendation(Problem):
     def match_data(cls, request: str, frame: pd.DataFrame, roles: Mapping[str, Any]) -> tuple[float, str]:
         """Two columns of keys that repeat against each other are interactions."""
         return match_interactions(frame, roles, asks=bool(cls.match_request(request)))
+
+    @classmethod
+    def infer_roles(
+        cls, request: str, frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], roles: Mapping[str, Any]
+    ) -> list[Choice]:
+        """Say that no column is a target: what comes next is an interaction, not a value of one."""
+        return [Choice("target", None, "")]
 
     @classmethod
     def draft_spec(

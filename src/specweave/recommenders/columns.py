@@ -6,19 +6,28 @@ Reads: a frame. Writes: nothing. Never: takes a column whose pairs with the user
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from specweave.recommenders.interactions import parse_ratings
+from specweave.tables.kinds import infer_kinds
+
 USER_WORDS = ("user", "customer", "client", "member", "visitor", "session", "account", "viewer", "reader",
-              "listener", "buyer", "shopper", "subscriber", "person", "household", "uid", "player", "guest")  # fmt: skip
+              "listener", "buyer", "shopper", "subscriber", "person", "household", "uid", "player", "guest", "reviewer",
+              "rater", "kunde", "kunden", "nutzer", "benutzer", "cliente", "usuario", "utilisateur", "klant")  # fmt: skip
 ITEM_WORDS = ("item", "product", "movie", "film", "book", "article", "song", "track", "artist", "album", "sku",
               "asin", "isbn", "show", "game", "course", "recipe", "page", "url", "content", "video", "title",
-              "stockcode", "joke", "anime", "hotel", "restaurant", "business", "area", "iid", "news", "app")  # fmt: skip
+              "stockcode", "joke", "anime", "hotel", "restaurant", "business", "area", "iid", "news", "app", "artikel",
+              "produkt", "buch", "producto", "articulo", "pelicula", "libro", "produit", "prodotto", "produto")  # fmt: skip
 RATING_WORDS = ("rating", "score", "stars", "weight", "strength", "plays", "playcount", "count", "clicks",
-                "quantity", "qty", "listens", "views", "purchases", "vote", "overall", "preference")  # fmt: skip
-TIME_WORDS = ("timestamp", "time", "date", "datetime", "ts", "unixtime", "created", "when", "day", "epoch")
+                "quantity", "qty", "listens", "views", "purchases", "vote", "overall", "preference", "bewertung", "sterne",
+                "menge", "anzahl", "valoracion", "puntuacion", "voto", "cantidad", "evaluation")  # fmt: skip
+TIME_WORDS = ("timestamp", "time", "date", "datetime", "ts", "unixtime", "created", "when", "day", "epoch", "datum",
+              "zeit", "fecha", "zeitpunkt")  # fmt: skip
 _KEY_ENDINGS = {"id", "ids", "no", "nr", "number", "key", "code", "index", "idx"}
 
 
@@ -45,11 +54,8 @@ def find_columns(frame: pd.DataFrame, given: Mapping[str, str | None] | None = N
 
     found["user"] = found["user"] or _named(free(), USER_WORDS)
     found["item"] = found["item"] or _named(free(), ITEM_WORDS)
-    found["rating"] = found["rating"] or _named(
-        [n for n in free() if pd.api.types.is_numeric_dtype(frame[n]) or _mostly_numbers(frame[n])],
-        RATING_WORDS,
-    )
-    found["time"] = found["time"] or _named(free(), TIME_WORDS)
+    found["rating"] = found["rating"] or _named([n for n in free() if _rates(frame[n])], RATING_WORDS)
+    found["time"] = found["time"] or _named(free(), TIME_WORDS) or _only_dates(frame, free())
     if found["user"] is None or found["item"] is None:
         _by_content(frame, found, free())
     return found
@@ -69,7 +75,7 @@ def fits(frame: pd.DataFrame, user: str, item: str) -> tuple[bool, str]:
 
 def _parts(name: str) -> list[str]:
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
-    return re.findall(r"[a-z0-9]+", spaced.casefold())
+    return re.findall(r"[a-z0-9]+", unicodedata.normalize("NFKD", spaced.casefold()).replace("\u0301", ""))
 
 
 def _named(names: Sequence[str], words: Sequence[str]) -> str | None:
@@ -88,8 +94,15 @@ def _named(names: Sequence[str], words: Sequence[str]) -> str | None:
     return min(ranked)[2] if ranked else None
 
 
-def _mostly_numbers(column: pd.Series[Any]) -> bool:
-    return bool(pd.to_numeric(column.head(1000), errors="coerce").notna().mean() > 0.5)
+def _rates(column: pd.Series[Any]) -> bool:
+    """Return whether a column holds ratings or amounts, also as text such as ``5 stars``."""
+    return bool(np.isfinite(parse_ratings(column.head(1000))).mean() > 0.5)
+
+
+def _only_dates(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """Return the one column of dates, None where there are more."""
+    dates = [n for n, k in infer_kinds(frame[list(names)]).items() if k.kind == "datetime"]
+    return dates[0] if len(dates) == 1 else None
 
 
 def _by_content(frame: pd.DataFrame, found: dict[str, str | None], names: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ Reads: nothing. Writes: nothing. Never: counts a pair twice, drops a row without
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,14 @@ import pandas as pd
 import scipy.sparse as sp
 
 from specweave.errors import DataError
+from specweave.tables.values import is_text_like, levels_of, parse_number, to_numbers
+
+# "5 stars", "4.5 out of 5", "3/5", "Rated 4 of 5": the first number, with a word or a scale after it.
+_WRITTEN = re.compile(
+    r"(?:rat(?:ed|ing):?\s*)?(?P<n>\d{1,3}(?:[.,]\d+)?)\s*"
+    r"(?:(?:/|out of|of|von|de|sur)\s*\d+(?:[.,]0)?)?\s*(?:stars?|points?|sterne?|punkte?|estrellas?|étoiles?|★|⭐)?",
+    re.I,
+)
 
 # Ratings beyond this multiple of their median are counts with a long tail; their logarithm is used.
 _LONG_TAIL = 10.0
@@ -107,6 +116,31 @@ def make_interactions(
         np.asarray(users, dtype=object), np.asarray(items, dtype=object), user_codes.astype(np.int32),
         item_codes.astype(np.int32), weight.astype(np.float32), positive, time,
     )  # fmt: skip
+
+
+def parse_ratings(column: pd.Series[Any]) -> np.ndarray:
+    """Return ratings as floats, NaN where none can be read; text such as ``5 stars``, ``4/5`` or ``★★★☆☆`` counts.
+
+    Examples
+    --------
+    >>> parse_ratings(pd.Series(["5 stars", "4,5", "3 / 5", "★★☆", "good"])).tolist()
+    [5.0, 4.5, 3.0, 2.0, nan]
+    """
+    if not is_text_like(column):
+        return np.where(np.isinf(values := to_numbers(column)[0]), np.nan, values)
+    codes, levels = levels_of(column)
+    read = [_rating(level) for level in levels]
+    return np.asarray([*read, np.nan], dtype=float)[codes]
+
+
+def _rating(text: str) -> float:
+    number = parse_number(text, decimal_comma=True)
+    if number is not None:
+        return number if np.isfinite(number) else np.nan
+    if re.fullmatch(r"[★☆⭐✩ ]+", text):
+        return float(text.count("★") + text.count("⭐"))
+    written = _WRITTEN.fullmatch(text.strip())
+    return float(written["n"].replace(",", ".")) if written else np.nan
 
 
 def weights_of(rating: np.ndarray) -> np.ndarray:

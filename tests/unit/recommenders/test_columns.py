@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from specweave.recommenders.columns import find_columns, fits
-from specweave.recommenders.interactions import as_labels, distinct_pairs, make_interactions, weights_of
+from specweave.recommenders.interactions import (
+    as_labels,
+    distinct_pairs,
+    make_interactions,
+    parse_ratings,
+    weights_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +77,31 @@ def test_ratings_below_the_bar_are_known_but_no_hits() -> None:
     assert made.positive.tolist() == [True, False, True]
     assert made.matrix(np.arange(3)).nnz == 2
     assert made.matrix(np.arange(3), positive_only=False).nnz == 3
+
+
+def test_ratings_written_as_words_are_read() -> None:
+    written = ["5 stars", "1 star", "4.5 out of 5", "3/5", "★★☆☆☆", "Rating: 4", "2,5", "4 Sterne", "7"]
+    read = parse_ratings(pd.Series(written))
+    assert read.tolist() == [5.0, 1.0, 4.5, 3.0, 2.0, 4.0, 2.5, 4.0, 7.0]
+    assert np.isnan(parse_ratings(pd.Series(["good", "2020-01-05", "5 apples and a pear", ""]))).all()
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "reviewer": rng.integers(0, 30, 200),
+            "asin": rng.integers(0, 20, 200),
+            "rating": [f"{1 + i % 5} stars" for i in range(200)],
+        }
+    )
+    assert find_columns(frame)["rating"] == "rating"
+
+
+def test_columns_in_other_languages_and_the_only_dates_are_understood() -> None:
+    frame = pd.DataFrame(
+        {
+            "kunde": ["k1", "k2"] * 30,
+            "artikel": ["a1", "a2", "a3"] * 20,
+            "bewertung": [1, 2, 3] * 20,
+            "am": [f"{1 + i % 28:02d}.03.2024" for i in range(60)],
+        }
+    )
+    assert find_columns(frame) == {"user": "kunde", "item": "artikel", "rating": "bewertung", "time": "am"}
