@@ -14,6 +14,28 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from specweave.lifetimes.bgnbd import fit_bgnbd, fit_gamma_gamma
 from specweave.lifetimes.customers import RFM
+from specweave.problems.base import ModelExperiment
+from specweave.problems.estimators import regressors
+
+# What is tried where a plan lists nothing.
+TRIED = ("linear", "bg-nbd", "lifetime-blend", "lightgbm-tweedie", "lightgbm", "random-forest")
+
+
+def lifetime_candidates(n_rows: int) -> dict[str, ModelExperiment]:
+    """Return the regressors for tables, Tweedie trees, BG/NBD with Gamma-Gamma, and their blend, by name."""
+    plain = regressors(n_rows)
+    trees = plain["lightgbm"]
+    small = {"n_estimators": 150, "num_leaves": 7, "learning_rate": 0.03, "min_child_samples": 40}
+    own = [
+        ModelExperiment("bg-nbd", BuyTillYouDie, {}, {},
+                        "BG/NBD with Gamma-Gamma: the probabilistic standard, it learns from the past alone"),
+        ModelExperiment("lightgbm-tweedie", TweedieLightGBM, {**trees.params, **small}, trees.search,
+                        "boosted trees with a Tweedie deviance: many customers at zero, few far above"),
+        ModelExperiment("lifetime-blend", LifetimeBlend, small,
+                        {"num_leaves": {"low": 3, "high": 15}, "min_child_samples": {"low": 20, "high": 200, "log": True}},
+                        "three quarters BG/NBD and a quarter Tweedie trees, moved by folds inside the training rows"),
+    ]  # fmt: skip
+    return {e.name: e for e in (*own, *plain.values())}
 
 
 class BuyTillYouDie(RegressorMixin, BaseEstimator):  # type: ignore[misc]
