@@ -53,6 +53,8 @@ def _by_lags(fitted: LagFitted, ids: Any, steps: Any, known: Floats | None) -> R
         for i, name in enumerate(names):
             if name.startswith(("value ", "mean ")):
                 shown[rows, i] = last + X[:, i] * size
+            elif name.startswith(("change ", "spread ")):
+                shown[rows, i] = X[:, i] * size
     return Reasons(names, values, base, pd.DataFrame(shown, columns=names), "SHAP (tree) on lags")
 
 

@@ -29,7 +29,7 @@ WINDOWS = (4, 13, 26)
 
 def feature_names(panel: Panel) -> list[str]:
     """Return the names of the lag table's columns."""
-    names = ["step ahead", *(f"value {lag} steps before the last" for lag in LAGS)]
+    names = ["step ahead", *(f"value {lag} step{'s' * (lag > 1)} before the last" for lag in LAGS)]
     names += [f"mean of the last {w}" for w in WINDOWS]
     names += ["spread of the last 13 changes", "mean of all values"]
     if panel.season > 1:

@@ -30,6 +30,10 @@ Floats = npt.NDArray[np.float64]
 
 ONE = "series"  # the id where there is no series column
 _OFFSET = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
+_CLOCKS = (
+    "the clocks are set back then, and that hour stands twice: write stamps with their offset (02:00:00+01:00) "
+    "or in UTC, or average the two rows"
+)
 _DAY = 86_400_000_000
 _IRREGULAR = 0.15  # spread of the steps, as a share of their mean; months have 0.03
 
@@ -76,7 +80,9 @@ class Stamps:
         """Return the stamps of a column: datetime64, or numbers; NaT or NaN where unreadable."""
         if self.form == "numbers":
             return to_numbers(column)[0]
-        if self.zone == "local" and is_text_like(column):
+        if self.zone == "local" and isinstance(column.dtype, pd.DatetimeTZDtype):
+            column = column.dt.tz_localize(None)
+        elif self.zone == "local" and is_text_like(column):
             column = column.astype("object").map(
                 lambda v: _OFFSET.sub("", v.strip()) if isinstance(v, str) else v
             )
@@ -87,12 +93,14 @@ class Stamps:
         if self.form == "numbers":
             return [int(v) for v in stamps]
         shown = pd.DatetimeIndex(stamps)
-        if self.form and self.form not in ("ISO8601", "mixed", "unix-s", "unix-ms"):
-            return list(render_dates(shown, self.form))
         if self.form in ("unix-s", "unix-ms"):
             unit = 1_000_000 if self.form == "unix-s" else 1_000
             return [int(v) for v in shown.to_numpy().astype("datetime64[us]").astype(np.int64) // unit]
-        return [show_stamp(v) for v in shown]
+        # What was read with an offset is kept in UTC, and says so.
+        mark = "+00:00" if "%z" in self.form or self.zone == "utc" else ""
+        if self.form and self.form not in ("ISO8601", "mixed"):
+            return [v + mark for v in render_dates(shown, self.form)]
+        return [v.isoformat(" ") + mark if mark else show_stamp(v) for v in shown]
 
 
 def read_long(
@@ -194,7 +202,10 @@ def _stamps(frame: pd.DataFrame, time: str, where: str | None) -> tuple[Stamps, 
             )  # fmt: skip
         return Stamps("numbers"), values, notes
     stamps = Stamps(kind.format)
-    if is_text_like(column):
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        stamps, note = _aware(column)
+        notes.append(note)
+    elif is_text_like(column):
         offsets = {m[0] for v in column.astype(str).unique() if (m := _OFFSET.search(v.strip())) and ":" in v}
         if offsets:
             stamps, note = _zoned(column, kind.format, offsets)
@@ -211,6 +222,14 @@ def _stamps(frame: pd.DataFrame, time: str, where: str | None) -> tuple[Stamps, 
         stamps, instants, note = _disambiguated(column, stamps, instants, kind.note)
         notes.append(f"'{time}': {note}")
     return stamps, instants, notes
+
+
+def _aware(column: pd.Series[Any]) -> tuple[Stamps, str]:
+    """Take stamps of a time zone as local days where they all have one clock there; else as UTC."""
+    local = Stamps("", "local")
+    if len(np.unique(local.read(column).astype("datetime64[us]").astype(np.int64) % _DAY)) == 1:
+        return local, f"the time zone ({column.dt.tz}) is dropped: stamps are local days"
+    return Stamps("", "utc"), f"stamps of the time zone {column.dt.tz} are read as UTC"
 
 
 def _zoned(column: pd.Series[Any], form: str, offsets: set[str]) -> tuple[Stamps, str]:
@@ -255,6 +274,17 @@ def _values(table: LongTable) -> list[Floats]:
     return [part[np.isfinite(part)] for part in np.split(table.y, starts[1:])]
 
 
+def _clocks_set_back(instants: Any) -> bool:
+    """Return whether stamps that stand twice lie where the clocks are set back: early on a Sunday of autumn."""
+    if np.asarray(instants).dtype.kind != "M":
+        return False
+    stamps = pd.DatetimeIndex(instants)
+    return bool(
+        ((stamps.dayofweek == 6) & (stamps.hour < 4) & np.isin(stamps.month, (3, 4, 10, 11))).all()
+        and len(np.unique(stamps.normalize())) <= 2 * len(np.unique(stamps.year))
+    )
+
+
 def _without_duplicates(
     frame: pd.DataFrame, ids: Any, instants: Any, y: Floats, series: Sequence[str], time: str,
     where: str | None, findings: list[Finding],
@@ -270,9 +300,13 @@ def _without_duplicates(
         of = f" of series '{ids[row]}'" if series else ""
         column = _telling_column(frame, [*series, time])
         hint = (
-            f"'{column}' tells these rows apart: write in spec.md: - Series column: {', '.join([*series, column])}"
-            if column
-            else "sum or average the rows of one stamp first, or name the series' column in spec.md"
+            _CLOCKS
+            if _clocks_set_back(instants[clash])
+            else (
+                f"'{column}' tells these rows apart: write in spec.md: - Series column: {', '.join([*series, column])}"
+                if column
+                else "sum or average the rows of one stamp first, or name the series' column in spec.md"
+            )
         )
         raise DataError(
             f"{int(clash.sum())} stamps stand twice with different rows, first {show_stamp(instants[row])}{of}",

@@ -169,7 +169,7 @@ class Contributions:
         For each row, what a positive contribution speaks for: a label, or the target's name. Empty
         where that goes without saying.
     of : str
-        What the names are, for reports: "column", "past item", "lag".
+        What the names are, for reports: "column" of the data, "past item", "feature" made from a history.
     """
 
     names: list[str]

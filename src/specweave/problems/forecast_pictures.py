@@ -139,13 +139,15 @@ def fan_charts(earlier: pd.DataFrame, outcome: pd.DataFrame, loss: np.ndarray) -
         .sort_values(kind="stable")
     )
     names = list(by.index)
+    alone = len(names) == 1
     if len(names) > _FANS:
         places = np.unique(np.linspace(0, len(names) - 1, _FANS).astype(int))
         names = [names[i] for i in places]
     before, after = earlier["unique_id"].astype(str), outcome["unique_id"].astype(str)
     return [
-        Figure(name=f"forecast-{i}", title=f"Forecast of '{name}' (scaled error {by[name]:.2f})",
-               alt=f"The last values of {name}, the forecast with its intervals, and the truth", width=7.6, height=3.6,
+        Figure(name=f"forecast-{i}", title=f"Forecast{'' if alone else f' of {name!r}'} (scaled error {by[name]:.2f})",
+               alt=f"The last values{'' if alone else f' of {name}'}, the forecast with its intervals, and the truth",
+               width=7.6, height=3.6,
                draw=partial(_draw_fan, earlier=earlier[before == name], outcome=outcome[after == name]))
         for i, name in enumerate(names, 1)
     ]  # fmt: skip
@@ -157,9 +159,12 @@ def _draw_fan(ax: Any, earlier: pd.DataFrame, outcome: pd.DataFrame) -> None:
     n = len(past)
     x, later = np.arange(n), n + np.arange(len(ahead))
     ax.plot(np.r_[x, later], np.r_[past["truth"], ahead["truth"]], color=_GREY, linewidth=1.4, label="truth")
-    for _, part in earlier.groupby("fold"):
+    for fold, part in earlier.groupby("fold"):
         places = [int(np.searchsorted(past["row"].to_numpy(), r)) for r in part.sort_values("h")["row"]]
-        ax.plot(places, part.sort_values("h")["prediction"], color="C0", linewidth=0.9, alpha=0.5)
+        label = "validation forecasts" if fold == earlier["fold"].iloc[0] else None
+        ax.plot(
+            places, part.sort_values("h")["prediction"], color="C0", linewidth=0.9, alpha=0.5, label=label
+        )
     levels = sorted((int(c[2:]) for c in ahead.columns if c.startswith("lo")), reverse=True)
     for i, level in enumerate(levels):
         ax.fill_between(later, ahead[f"lo{level}"], ahead[f"hi{level}"], color="C0", alpha=0.15 + 0.15 * i, linewidth=0,

@@ -463,7 +463,7 @@ class Forecasting(ForecastPlanning):
         ids, steps, known = model.layout.place(rows)
         found = explain_rows(model.fitted, ids, steps, known if model.layout.columns.known else None)
         return Contributions(found.names, found.values, found.base, found.shown, found.method,
-                             unit=model.layout.columns.target)  # fmt: skip
+                             unit=model.layout.columns.target, of="feature")  # fmt: skip
 
     def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
         """Pick the closest and the farthest forecast, and typical ones."""

@@ -69,9 +69,8 @@ def _intro(record: Mapping[str, Any]) -> str:
     named = ", ".join(f"**{name}**" for name in strongest) or f"no {_of(record)}"
     if _of(record) != "column":
         return (
-            f"The model ({record['algorithm']}) goes mostly by {named}. Contributions are {record['method']}, in "
-            f"{unit_words(record['unit'])}, of what is answered first, over {record['n_rows']} of "
-            f"{record['n_holdout']} holdout rows."
+            f"The model ({record['algorithm']}) goes mostly by {named}. Contributions are by {record['method']}, in "
+            f"{unit_words(record['unit'])}, over {record['n_rows']} of {record['n_holdout']} holdout rows."
         )
     return (
         f"The model ({record['algorithm']}) goes mostly by {named}. Contributions are "
@@ -106,12 +105,14 @@ def _importance_table(importance: Sequence[Mapping[str, Any]], of: str = "column
 
 
 def _plain_table(importance: Sequence[Mapping[str, Any]], of: str) -> str:
+    ways = any(str(e.get("direction", "")).startswith("higher") for e in importance)
     lines = [
-        f"| # | {of.capitalize()} | Mean abs. contribution | Share |",
-        "|--:|--------|---------------:|------:|",
+        f"| # | {of.capitalize()} | Mean abs. contribution | Share |" + " Which way |" * ways,
+        "|--:|--------|---------------:|------:|" + "-----------|" * ways,
     ]
     lines += [
         f"| {e['rank']} | {_cell(e['feature'])} | {e['mean_abs_shap']:.4g} | {e['share']:.1%} |"
+        + f" {_escaped(str(e.get('direction', '')))} |" * ways
         for e in importance[:_MOST_COLUMNS]
     ]
     if len(importance) > _MOST_COLUMNS:
@@ -149,8 +150,8 @@ def _findings(findings: Sequence[Mapping[str, Any]], of: str = "column") -> str:
 def _method(record: Mapping[str, Any]) -> str:
     if _of(record) != "column":
         return (
-            f"- A contribution says how much one {_of(record)} adds to the score of what is answered first; what is "
-            "left of the score is the base. It explains the model, not the world.\n"
+            f"- A contribution says how much one {_of(record)} adds to the answer, of several answers to the first; "
+            "what is left of it is the base. It explains the model, not the world.\n"
             f"- Share is of all contributions' sizes: it says which {_of(record)} moves answers most often, not that "
             "it is a cause."
         )

@@ -6,6 +6,7 @@ hold.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,31 +20,31 @@ from specweave.stages.rationale import render_value
 _MOST_BARS = 15
 _MOST_STRIPS = 12
 _MOST_LEVELS = 8
-_LONGEST_NAME = 24
+_LONGEST_NAME = 26
 _UP, _DOWN = "C1", "C0"
 
 
 def explanation_figures(record: Mapping[str, Any], kept: Mapping[str, Any]) -> list[Figure]:
     """Return the pictures of ``reports/explanation.json`` and its SHAP values."""
     importance = record["importance"]
-    unit = unit_words(record["unit"])
+    unit, of = unit_words(record["unit"]), str(record.get("of", "column"))
     shown = min(_MOST_BARS, len(importance))
     strips = min(_MOST_STRIPS, len(importance))
     figures = [
         Figure(
-            name="importance", title="Which columns matter", width=8.0, height=1.3 + 0.28 * shown, whole=True,
-            alt="Mean absolute SHAP value and permutation importance of the strongest columns",
+            name="importance", title=f"Which {of}s matter", width=8.0, height=1.3 + 0.34 * shown, whole=True,
+            alt=f"Mean size of contributions of the strongest {of}s",
             draw=lambda canvas: draw_importance(canvas, importance, unit),
         ),
         Figure(
-            name="summary", title="Every explained row, column by column",
+            name="summary", title=f"Every explained row, {of} by {of}",
             width=7.2, height=1.4 + 0.36 * strips,
-            alt="SHAP value of every explained row for the strongest columns, coloured by the column's value",
+            alt=f"Contributions to every explained row by the strongest {of}s, coloured by their values",
             draw=lambda ax: draw_summary(ax, importance, kept, unit),
         ),
         Figure(
-            name="dependence", title="How the strongest columns push", width=8.0, height=5.6, whole=True,
-            alt="SHAP value against the value of each of the four strongest columns",
+            name="dependence", title=f"How the strongest {of}s push", width=8.0, height=5.6, whole=True,
+            alt=f"Contribution against the value of each of the four strongest {of}s",
             draw=lambda canvas: draw_dependence(canvas, importance, kept, unit),
         ),
     ]  # fmt: skip
@@ -51,7 +52,7 @@ def explanation_figures(record: Mapping[str, Any], kept: Mapping[str, Any]) -> l
         figures.append(
             Figure(
                 name=f"example-{number}", title=f"Example {number}: {example['why']}", width=7.2, height=3.6,
-                alt=f"Contributions of the strongest columns to the answer for data row {example['row'] + 1}",
+                alt=f"Contributions of the strongest {of}s to the answer for data row {example['row'] + 1}",
                 draw=partial(draw_waterfall, example=example, unit=unit),
             )
         )  # fmt: skip
@@ -67,14 +68,17 @@ def unit_words(unit: str) -> str:
 def draw_importance(canvas: Any, importance: Sequence[Mapping[str, Any]], unit: str) -> None:
     """Draw mean |SHAP| beside what shuffling each column costs."""
     top = list(importance[:_MOST_BARS])[::-1]
-    left, right = canvas.subplots(1, 2, sharey=True)
-    places = np.arange(len(top))
+    measured = [(i, e) for i, e in enumerate(top) if e.get("permutation") is not None]
+    panels = canvas.subplots(1, 2 if measured else 1, sharey=True, squeeze=False)[0]
+    left, places = panels[0], np.arange(len(top))
     left.barh(places, [e["mean_abs_shap"] for e in top], color="C0", height=0.7)
-    left.set_yticks(places, [_short(e["feature"]) for e in top])
+    left.set_yticks(places, [_label(e["feature"]) for e in top])
     left.set_xlabel(f"mean |SHAP value| ({unit})")
     left.grid(axis="y", visible=False)
+    if not measured:
+        return
+    right = panels[1]
     right.grid(axis="y", visible=False)
-    measured = [(i, e) for i, e in enumerate(top) if e.get("permutation") is not None]
     right.barh(
         [i for i, _ in measured],
         [e["permutation"] for _, e in measured],
@@ -111,7 +115,7 @@ def draw_summary(
             linewidths=0,
         )
     ax.axvline(0, color="0.35", linewidth=0.8)
-    ax.set_yticks(np.arange(len(top)), [_short(name) for name in top])
+    ax.set_yticks(np.arange(len(top)), [_label(name) for name in top])
     ax.set_ylim(-0.6, len(top) - 0.4)
     ax.set_xlabel(f"SHAP value ({unit})")
     ax.grid(axis="y", visible=False)
@@ -161,13 +165,13 @@ def _draw_one_dependence(ax: Any, column: pd.Series[Any], values: np.ndarray, un
 def draw_waterfall(ax: Any, example: Mapping[str, Any], unit: str) -> None:
     """Draw the way from the base value to the output, strongest contribution on top."""
     steps = [
-        (f"{_short(c['feature'])} = {_short(render_value(c['value']), 18)}", float(c["contribution"]))
+        (_label(f"{c['feature']} = {_short(render_value(c['value']), 18)}"), float(c["contribution"]))
         for c in example["contributions"][:8]
     ]
     base, output = float(example["base"]), float(example["output"])
     rest = output - base - sum(size for _, size in steps)
     if abs(rest) > 1e-9 * max(1.0, abs(output)):
-        steps.append(("all other columns", rest))
+        steps.append(("everything else", rest))
     start = base
     for place, (_, size) in enumerate(steps[::-1]):
         ax.barh(place, size, left=start, color=_UP if size > 0 else _DOWN, height=0.62)
@@ -182,7 +186,7 @@ def draw_waterfall(ax: Any, example: Mapping[str, Any], unit: str) -> None:
     ax.axvline(output, color="0.15", linewidth=1.0)
     ax.set_yticks(range(len(steps)), [name for name, _ in steps[::-1]])
     towards = f", towards '{example['towards']}'" if example.get("towards") else ""
-    ax.set_xlabel(f"{unit}{towards}: from {base:.3g} (usual, dotted) to {output:.3g} (this row)")
+    ax.set_xlabel(f"{unit}{towards}: from {base:.4g} (usual, dotted) to {output:.4g} (this row)")
     passed = base + np.cumsum([0.0, *[size for _, size in steps[::-1]]])
     room = 0.14 * max(float(np.ptp(passed)), 1e-9)
     ax.set_xlim(passed.min() - room, passed.max() + room)
@@ -226,5 +230,10 @@ def _spread(values: np.ndarray, width: float = 0.36) -> np.ndarray:
     return offsets / max(6, most // 2) * width
 
 
-def _short(name: str, limit: int = _LONGEST_NAME) -> str:
+def _label(name: str) -> str:
+    """Return a name on at most two lines; names that differ late must not look alike."""
+    return textwrap.fill(name, _LONGEST_NAME, max_lines=2, placeholder="…", break_on_hyphens=False)
+
+
+def _short(name: str, limit: int) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"

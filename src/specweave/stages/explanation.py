@@ -30,7 +30,7 @@ from specweave.stages.evaluation import REPORT, load_evaluation
 from specweave.stages.explanation_checks import check_explanation
 from specweave.stages.holdout import load_trained, note_reading
 from specweave.stages.progress import tell
-from specweave.stages.rationale import render_aim, render_rationale
+from specweave.stages.rationale import render_aim, render_rationale, render_value
 from specweave.stages.training import load_predictions
 from specweave.stages.workspace import Workspace, open_workspace
 
@@ -257,8 +257,16 @@ def _direction(shown: pd.Series[Any], values: np.ndarray) -> str:
     levels = shown.astype("object").where(shown.notna(), "missing").astype(str)
     means = pd.Series(values, index=levels.to_numpy()).groupby(level=0).mean()
     if len(means) == 1:
-        return f"'{means.index[0]}' throughout"
-    return f"'{means.idxmax()}' raises it most, '{means.idxmin()}' lowers it most"
+        return f"always {_level(means.index[0])}"
+    return f"{_level(means.idxmax())} raises it most, {_level(means.idxmin())} lowers it most"
+
+
+def _level(text: Any) -> str:
+    """Return a level in quotes; one with decimals as short as a number reads."""
+    try:
+        return f"'{render_value(float(text))}'" if "." in str(text) else f"'{text}'"
+    except ValueError:
+        return f"'{text}'"
 
 
 def permutation_importance(

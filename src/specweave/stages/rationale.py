@@ -60,9 +60,10 @@ def render_effect(
         if total is None:
             return said
         return f"{said}: {_share(chance(total))} with it, {_share(chance(total - contribution))} without"
-    if unit == "":
-        return f"{contribution:+,.4g}" if abs(contribution) < 1e4 else f"{contribution:+,.0f}"
-    return f"{contribution:+.2f}" if unit == "probability" else f"{contribution:+.2f} ({unit})"
+    if unit == "probability":
+        return f"{contribution:+.2f}"
+    size = f"{contribution:+,.4g}" if abs(contribution) < 1e4 else f"{contribution:+,.0f}"
+    return f"{size} {unit}".rstrip()
 
 
 def render_aim(towards: str | None, target: str | None) -> str:
@@ -109,7 +110,7 @@ def render_rationale(
             f"{_named(reason)} {direction} it ({render_effect(float(reason['contribution']), unit)})"
         )
     sentence = f" {_joined(follow)}." if follow else ""
-    remainder = f" All other columns together: {render_effect(rest, unit)}."
+    remainder = f" Everything else together: {render_effect(rest, unit)}."
     return f"{lead}{sentence}{remainder}"
 
 

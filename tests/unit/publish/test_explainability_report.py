@@ -73,6 +73,25 @@ def test_a_column_name_cannot_break_the_table(tmp_path: Path) -> None:
     assert "a\\|b" in line and line.replace("\\|", "").count("|") == 7
 
 
+def test_features_made_from_a_history_are_told_without_what_only_columns_have(tmp_path: Path) -> None:
+    importance = [
+        {
+            "rank": 1,
+            "feature": "tenure",
+            "mean_abs_shap": 1.0,
+            "share": 1.0,
+            "direction": "higher values raise it",
+        }
+    ]
+    folder = make_folder(
+        tmp_path, of="feature", unit="sales", method="SHAP (tree) on lags", importance=importance
+    )
+    text = publish_explainability_report(folder)[0].read_text(encoding="utf-8")
+    assert "| 1 | tenure | 1 | 100.0% | higher values raise it |" in text
+    assert "Contributions are by SHAP (tree) on lags, in sales, over 60 of 200 holdout rows." in text
+    assert "shuffled" not in text and "LIME" not in text
+
+
 def test_the_report_is_the_same_bytes_when_made_again(tmp_path: Path) -> None:
     first = {p.name: p.read_bytes() for p in publish_explainability_report(make_folder(tmp_path))}
     again = {p.name: p.read_bytes() for p in publish_explainability_report(tmp_path)}

@@ -164,6 +164,8 @@ def test_log_odds_are_translated_into_what_they_change() -> None:
     assert render_effect(-2.0, "log-odds", -8.0) == "-2.00 log-odds: 0.0003 with it, 0.0025 without"
     assert render_effect(-0.1, "log1p") == "-10 %"
     assert render_effect(1234.5678, "") == "+1,235"
+    assert render_effect(0.931, "co2") == "+0.931 co2"
+    assert render_effect(-123456.7, "sales") == "-123,457 sales"
 
 
 def test_a_rationale_names_the_rest_so_that_it_adds_up() -> None:
@@ -173,7 +175,7 @@ def test_a_rationale_names_the_rest_so_that_it_adds_up() -> None:
     )  # fmt: skip
     assert text == (
         "tenure = 2 raises the probability of churn = Yes most (+0.21). plan = missing lowers it (-0.05). "
-        "All other columns together: +0.04."
+        "Everything else together: +0.04."
     )
 
 
