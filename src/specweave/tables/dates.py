@@ -255,7 +255,7 @@ def instants_from_unix(values: npt.NDArray[np.float64], date_format: str) -> Ins
 
 
 def find_number_date(values: npt.NDArray[np.float64], named_as_time: bool) -> DateFormat | None:
-    """Return the format where whole numbers are dates: ``YYYYMMDD``, or Unix times where so named.
+    """Return the format where whole numbers are dates: ``YYYYMMDD``, or ``YYYYMM`` and Unix times where so named.
 
     Parameters
     ----------
@@ -273,6 +273,10 @@ def find_number_date(values: npt.NDArray[np.float64], named_as_time: bool) -> Da
         fits = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
         if fits.all() and (len(distinct) >= 10 or named_as_time):
             return DateFormat("%Y%m%d")
+    if named_as_time and low >= 190001 and high <= 210012:
+        months = np.unique(values) % 100
+        if ((months >= 1) & (months <= 12)).all():
+            return DateFormat("%Y%m")
     if named_as_time:
         if low >= 1e8 and high < 4.2e9:
             return DateFormat("unix-s")

@@ -77,7 +77,19 @@ _TIME_TOKENS = {
     "ds",
     "minute",
 }
-_TIME_NAME_TOKENS = {"timestamp", "unix", "epoch", "date", "datetime", "ts", "time"}
+_TIME_NAME_TOKENS = {
+    "timestamp",
+    "unix",
+    "epoch",
+    "date",
+    "datetime",
+    "ts",
+    "time",
+    "yearmonth",
+    "yyyymm",
+    "month",
+    "period",
+}
 
 
 class ColumnKind(msgspec.Struct, frozen=True, kw_only=True):

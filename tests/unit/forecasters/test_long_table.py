@@ -144,3 +144,36 @@ def test_time_series_and_known_columns_are_found() -> None:
     known, others = find_known_ahead(frame, kinds, ["Date", "Sales", "Store"])
     assert known == ["Holiday_Flag"]
     assert set(others) == {"Temperature", "Fuel_Price"}
+
+
+@pytest.mark.parametrize(("freq", "name"), [("D", "D"), ("W-SUN", "W-SUN"), ("MS", "MS")])
+def test_days_of_a_time_zone_stay_days_where_the_clocks_change(freq: str, name: str) -> None:
+    days = pd.date_range("2022-08-01", periods=90, freq=freq, tz="Europe/Berlin")
+    table = read_long(pd.DataFrame({"t": days, "y": np.arange(90.0)}), time="t", target="y")
+    assert table.frequency.name == name and "local days" in table.notes[0]
+    assert table.stamps.write(table.frequency.stamps(table.steps[-1:])) == [str(days[-1].date())]
+
+
+def test_hours_of_a_time_zone_are_kept_in_utc_and_say_so() -> None:
+    hours = pd.date_range("2023-10-28", periods=72, freq="h", tz="Europe/Berlin")
+    for column in (pd.Series(hours), pd.Series([h.isoformat() for h in hours])):
+        table = read_long(pd.DataFrame({"t": column, "y": np.arange(72.0)}), time="t", target="y")
+        assert table.frequency.name == "h" and "read as UTC" in table.notes[0]
+        written = table.stamps.write(table.frequency.stamps(table.steps))
+        assert pd.DatetimeIndex(pd.to_datetime(written, utc=True)).equals(
+            hours.tz_convert("UTC").as_unit("us")
+        )
+
+
+def test_an_hour_that_stands_twice_in_autumn_is_explained() -> None:
+    hours = pd.date_range("2023-10-28", periods=72, freq="h", tz="Europe/Berlin").tz_localize(None)
+    with pytest.raises(DataError, match="stand twice") as error:
+        read_long(pd.DataFrame({"t": hours, "y": np.arange(72.0)}), time="t", target="y")
+    assert "clocks are set back" in str(error.value.hint)
+
+
+def test_whole_numbers_of_year_and_month_are_months() -> None:
+    months = [y * 100 + m for y in (2018, 2019, 2020) for m in range(1, 13)]
+    table = read_long(pd.DataFrame({"t": months, "y": np.arange(36.0)}), time="t", target="y")
+    assert table.frequency.name == "MS" and len(table.findings) == 0
+    assert table.stamps.write(table.frequency.stamps(table.steps[-1:])) == ["202012"]
