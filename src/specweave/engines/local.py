@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from specweave.engines.base import OnResult, TaskResult, check_labels, one_line, trace_text
+from specweave.engines.call import Call
 from specweave.engines.threads import core_count, inner_threads, worker_environment
 from specweave.engines.worker import run_task, start_worker
 
@@ -55,76 +54,40 @@ class LocalEngine:
         shared: Any = None,
     ) -> list[TaskResult]:
         """Run the function over the items; see `specweave.engines.base.Engine.map`."""
-        names = check_labels(items, labels)
         workers = min(jobs or core_count(), max(1, len(items)))
-        call = _Call(function, list(items), names, on_result, deadline)
+        call = _LocalCall(function, items, check_labels(items, labels), on_result, deadline)
         if workers <= 1:
             call.run_here(shared)
         else:
             with _shared_file(shared) as path:
                 call.run_workers(workers, path)
-        return [call.results[index] for index in range(len(items))]
+        return call.results
 
 
-class _Call:
-    """One call of `map`: what waits, what runs, what is done."""
+class _LocalCall(Call):
+    """A call whose items run in this process, or in workers of this machine."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        items: list[Any],
-        labels: list[str],
-        on_result: OnResult | None,
-        deadline: float | None,
-    ) -> None:
-        self.function = function
-        self.items = items
-        self.labels = labels
-        self.on_result = on_result
-        self.deadline = deadline
-        self.results: dict[int, TaskResult] = {}
-        self.waiting = deque(range(len(items)))
-        self.threads = 1
-
-    def _done(self, result: TaskResult) -> None:
-        self.results[result.index] = result
-        if self.on_result is not None:
-            self.on_result(result)
-
-    def _too_late(self) -> bool:
-        return self.deadline is not None and time.monotonic() >= self.deadline
-
-    def _cancel_waiting(self) -> None:
-        while self.waiting:
-            index = self.waiting.popleft()
-            self._done(TaskResult(index=index, label=self.labels[index], status="cancelled"))
+    threads = 1
 
     def run_here(self, shared: Any) -> None:
         """Run everything in this process, one after another."""
         function = self.function if shared is None else lambda item: self.function(item, shared)
-        while self.waiting and not self._too_late():
+        while self.waiting and not self.too_late:
             index = self.waiting.popleft()
-            self._done(run_task(function, self.items[index], index, self.labels[index]))
-        self._cancel_waiting()
+            self.finish(run_task(function, self.items[index], index, self.labels[index]))
+        self.cancel_waiting()
 
     def run_workers(self, workers: int, shared_file: str | None) -> None:
         """Run everything in worker processes, never more items in flight than workers."""
         self.threads = inner_threads(workers)
-        while self.waiting and not self._too_late():
+        while self.waiting and not self.too_late:
             suspects = self._run_pool(workers, shared_file)
             # One of those in flight killed its worker: alone, the guilty one shows itself.
             for index in suspects:
                 self.waiting.appendleft(index)
                 if self._run_pool(1, shared_file, only=index):
-                    self._done(
-                        TaskResult(
-                            index=index,
-                            label=self.labels[index],
-                            status="failed",
-                            error="the worker process died while it ran this (out of memory, or a crash)",
-                        )
-                    )
-        self._cancel_waiting()
+                    self.fail(index, "the worker process died while it ran this (out of memory, or a crash)")
+        self.cancel_waiting()
 
     def _run_pool(self, workers: int, shared_file: str | None, only: int | None = None) -> list[int]:
         """Run what waits (or one item); return the items in flight when a worker died, if one did."""
@@ -138,7 +101,7 @@ class _Call:
         running: dict[Any, int] = {}
         try:
             while True:
-                while len(running) < workers and self.waiting and not self._too_late():
+                while len(running) < workers and self.waiting and not self.too_late:
                     if only is not None and self.waiting[0] != only:
                         break
                     if not self._submit(executor, running, shared_file):
@@ -148,11 +111,11 @@ class _Call:
                 for future in _finished(running):
                     index = running.pop(future)
                     try:
-                        self._done(future.result())
+                        self.finish(future.result())
                     except BrokenProcessPool:
                         return sorted([index, *running.values()], reverse=True)
                     except Exception as error:  # the result could not be pickled back, for any reason
-                        self._done(self._failed(index, error))
+                        self.fail(index, one_line(error), trace_text(error))
         except BaseException:
             # Ctrl-C, or an exception of the caller's own on_result: nothing may go on behind its back.
             executor.shutdown(wait=True, kill_workers=True)
@@ -173,19 +136,10 @@ class _Call:
             self.waiting.appendleft(index)
             return False
         except Exception as error:  # whatever the item's own pickling raises
-            self._done(self._failed(index, error))
+            self.fail(index, one_line(error), trace_text(error))
             return True
         running[future] = index
         return True
-
-    def _failed(self, index: int, error: Exception) -> TaskResult:
-        return TaskResult(
-            index=index,
-            label=self.labels[index],
-            status="failed",
-            error=one_line(error),
-            trace=trace_text(error),
-        )
 
 
 def _call_pickled(data: bytes, index: int, label: str, shared_file: str | None) -> TaskResult:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import cloudpickle
 
 from specweave.engines.base import OnResult, TaskResult, check_labels, one_line, trace_text
+from specweave.engines.call import Call
 from specweave.engines.threads import core_count, worker_environment
 from specweave.engines.worker import run_task
 from specweave.errors import IntegrationError, MissingExtraError
@@ -117,31 +116,17 @@ class RayEngine:
             return []
         ray = self._connect()
         workers = max(1, min(jobs or self.capacity(), len(items)))
-        call = _Call(ray, function, list(items), names, on_result, deadline)
+        call = _RayCall(ray, function, items, names, on_result, deadline)
         call.run(workers, self.threads_each(workers), self.capacity(), shared)
-        return [call.results[index] for index in range(len(items))]
+        return call.results
 
 
-class _Call:
-    """One call of `map`: what waits, what runs, what is done."""
+class _RayCall(Call):
+    """A call whose items run as tasks of a cluster; `ray` is the connected module, then as `Call`."""
 
-    def __init__(
-        self,
-        ray: Any,
-        function: Callable[..., Any],
-        items: list[Any],
-        labels: list[str],
-        on_result: OnResult | None,
-        deadline: float | None,
-    ) -> None:
+    def __init__(self, ray: Any, *call: Any) -> None:
+        super().__init__(*call)
         self.ray = ray
-        self.function = function
-        self.items = items
-        self.labels = labels
-        self.on_result = on_result
-        self.deadline = deadline
-        self.results: dict[int, TaskResult] = {}
-        self.waiting = deque(range(len(items)))
         self.running: dict[Any, int] = {}
 
     def run(self, workers: int, threads: int, capacity: int, shared: Any) -> None:
@@ -158,57 +143,45 @@ class _Call:
         slots = max(1, min(workers, capacity // threads))
         try:
             while True:
-                while self.waiting and len(self.running) < slots and not self._too_late():
+                while self.waiting and len(self.running) < slots and not self.too_late:
                     self._submit(task, box)
                 if not self.running:
                     break
                 # Wakes up now and then, so that Ctrl-C is heard at once.
                 ready, _ = self.ray.wait(list(self.running), num_returns=1, timeout=0.5)
                 for reference in ready:
-                    self._done(self._take(reference))
+                    self._take(reference)
         except BaseException:
             # Ctrl-C, or an exception of the caller's own on_result: nothing may go on behind its back.
             for reference in self.running:
                 self.ray.cancel(reference, force=True)
             raise
-        while self.waiting:
-            index = self.waiting.popleft()
-            self._done(TaskResult(index=index, label=self.labels[index], status="cancelled"))
-
-    def _too_late(self) -> bool:
-        return self.deadline is not None and time.monotonic() >= self.deadline
-
-    def _done(self, result: TaskResult) -> None:
-        self.results[result.index] = result
-        if self.on_result is not None:
-            self.on_result(result)
+        self.cancel_waiting()
 
     def _submit(self, task: Any, box: list[Any]) -> None:
         index = self.waiting.popleft()
         try:
             data = cloudpickle.dumps((self.function, self.items[index]))
         except Exception as error:  # whatever the item's own pickling raises
-            self._done(self._failed(index, one_line(error), trace_text(error)))
+            self.fail(index, one_line(error), trace_text(error))
             return
         self.running[task.remote(data, index, self.labels[index], box)] = index
 
-    def _take(self, reference: Any) -> TaskResult:
+    def _take(self, reference: Any) -> None:
         from ray.exceptions import RayError, RayTaskError
 
         index = self.running.pop(reference)
         try:
-            result: TaskResult = self.ray.get(reference)
+            result = self.ray.get(reference)
         except RayTaskError as error:
             # The function's own exceptions come back as results: this is a result that cannot be sent,
             # or a worker that could not load the function.
             cause = error.cause if isinstance(getattr(error, "cause", None), Exception) else error
-            return self._failed(index, one_line(cause), str(error))
+            self.fail(index, one_line(cause), str(error))
         except RayError as error:
-            return self._failed(index, f"{_DIED}: {type(error).__name__}", str(error))
-        return result
-
-    def _failed(self, index: int, error: str, trace: str) -> TaskResult:
-        return TaskResult(index=index, label=self.labels[index], status="failed", error=error, trace=trace)
+            self.fail(index, f"{_DIED}: {type(error).__name__}", str(error))
+        else:
+            self.finish(result)
 
 
 _shared: tuple[str, Any] | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from specweave.increments.spec import parse_spec
 from specweave.problems.base import Dataset, ModelExperiment, Problem, Split, problem_for
 
 
-class ProblemContract:
+class ProblemContract(ABC):
     """Subclass it as a test class, set the documents, and write the data in `write_data`.
 
     Attributes
@@ -36,9 +37,9 @@ class ProblemContract:
     candidate: ClassVar[str] = "linear"
 
     @staticmethod
+    @abstractmethod
     def write_data(root: Path) -> None:
         """Write the files that the spec names."""
-        raise NotImplementedError
 
     @cached_property
     def made(self) -> Made:

@@ -7,6 +7,7 @@ by whoever makes the list).
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +49,7 @@ class Context:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class Recommender:
+class Recommender(ABC):
     """Base of recommenders; the parameters of ``__init__`` are the ones that tuning sets.
 
     A class of your own needs ``fit(history)`` and ``scores(history, users)``; this base is optional.
@@ -64,6 +65,7 @@ class Recommender:
             setattr(self, name, value)
         return self
 
+    @abstractmethod
     def fit(self, history: sp.csr_matrix, context: Context) -> Recommender:
         """Learn from histories.
 
@@ -73,8 +75,8 @@ class Recommender:
             Weights around 1, absent where there was no interaction.
         context : Context
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
         """Return a score of every item for each history.
 
@@ -88,7 +90,6 @@ class Recommender:
         -------
         ndarray of float32, shape (n_rows, n_items)
         """
-        raise NotImplementedError
 
     def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
         """Return how much each past item adds to the score of each of `items`.

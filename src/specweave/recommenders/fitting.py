@@ -57,6 +57,8 @@ def fit_recommender(experiment: Any, history: sp.csr_matrix, context: Context) -
     DataError
         If the class refuses its parameters or lacks a method.
     """
+    for method in sorted(getattr(experiment.estimator_class, "__abstractmethods__", ())):
+        raise _lacks(experiment, method)
     try:
         estimator = experiment.estimator_class(**dict(experiment.params))
     except TypeError as error:
@@ -65,11 +67,7 @@ def fit_recommender(experiment: Any, history: sp.csr_matrix, context: Context) -
                         hint=f"it takes: {', '.join(accepted[:20])}") from error  # fmt: skip
     for method in ("fit", "scores"):
         if not hasattr(estimator, method):
-            raise DataError(
-                f"{experiment.algorithm} has no method '{method}'", where=experiment.name,
-                hint="a recommender needs fit(history) and scores(history, users); history is a sparse matrix "
-                "of users x items",
-            )  # fmt: skip
+            raise _lacks(experiment, method)
     known = estimator.get_params() if hasattr(estimator, "get_params") else {}
     set_to = {"random_state": context.seed} if known.get("random_state", 0) is None else {}
     if "n_jobs" in known and "n_jobs" not in experiment.params:
@@ -79,3 +77,11 @@ def fit_recommender(experiment: Any, history: sp.csr_matrix, context: Context) -
     wants = [p for p in inspect.signature(estimator.fit).parameters.values() if p.kind != p.VAR_KEYWORD]
     fitted = estimator.fit(history, context) if len(wants) > 1 else estimator.fit(history)
     return estimator if fitted is None else fitted
+
+
+def _lacks(experiment: Any, method: str) -> DataError:
+    return DataError(
+        f"{experiment.algorithm} has no method '{method}'", where=experiment.name,
+        hint="a recommender needs fit(history) and scores(history, users); history is a sparse matrix "
+        "of users x items",
+    )  # fmt: skip

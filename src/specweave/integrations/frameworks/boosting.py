@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from specweave.experiments.run import Run
 from specweave.integrations.frameworks.base import TrackedTraining, model_params, open_run
 
 
-class TrackedBooster(TrackedTraining):
+class TrackedBooster(TrackedTraining, ABC):
     """A booster's training: every round of every evaluation set, the best round, the native model file.
 
     Attributes
@@ -41,11 +42,13 @@ class TrackedBooster(TrackedTraining):
         """Name the trained model, where it was not trained with the callback."""
         self.model = model
 
+    @abstractmethod
     def _make_callback(self) -> Any:
-        raise NotImplementedError
+        """Return what the library calls after each round."""
 
+    @abstractmethod
     def _write(self, path: Path) -> None:
-        raise NotImplementedError
+        """Write the model to `path` in the library's own format."""
 
     def _best(self) -> tuple[int | None, float | None]:
         """Return the best round (from 0) and its score, where training stopped early."""
