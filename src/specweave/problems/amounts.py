@@ -162,11 +162,11 @@ class AmountProblem(TabularProblem):
 
     def breakdowns(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Table]:
         """Return errors by band of the truth, and how often the interval held."""
-        bands = pd.qcut(outcome["truth"], 5, duplicates="drop")
         rows = []
-        for band, part in outcome.groupby(bands, observed=True):
+        for _, part in outcome.groupby(_bands(outcome["truth"]), observed=True):
             error = part["prediction"] - part["truth"]
-            rows.append((f"{band.left:.4g} to {band.right:.4g}", len(part), float(error.abs().mean()),
+            low, high = f"{part['truth'].min():.4g}", f"{part['truth'].max():.4g}"
+            rows.append((low if low == high else f"{low} to {high}", len(part), float(error.abs().mean()),
                          float(np.sqrt((error**2).mean())), float(error.mean())))  # fmt: skip
         half = decision.get("interval", {}).get("half_width", 0.0)
         held = float((outcome["truth"] - outcome["prediction"]).abs().le(half).mean())
@@ -268,3 +268,18 @@ class RandomRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Return shape (n_samples,); the same rows always get the same draw."""
         rng = np.random.default_rng(self.random_state)
         return rng.choice(self.values_, size=len(np.asarray(X)))
+
+
+def _bands(truth: pd.Series) -> pd.Series:
+    """Return the number of each row's band: five of one size, or one of the value that many share and the rest's."""
+    shared = truth.mode().iloc[0]
+    same = (truth == shared).to_numpy()
+    if same.mean() <= 0.2:
+        return pd.Series(pd.qcut(truth, 5, labels=False, duplicates="drop"), index=truth.index)
+    below, above = truth[truth < shared], truth[truth > shared]
+    made = pd.Series(0, index=truth.index)
+    for part, sign in ((below, -1), (above, 1)):
+        if len(part):
+            number = pd.qcut(part, min(4, len(part)), labels=False, duplicates="drop")
+            made[part.index] = number + 1 if sign > 0 else number - 10
+    return made

@@ -107,6 +107,8 @@ def measure_with_interval(
             lambda rows: problem.measure(ref, rows, decision),
             outcome, units, level=level, n_resamples=n_resamples, seed=seed,
         )  # fmt: skip
+        # Of a magnitude near nothing (bias) every resample may be larger than what was measured.
+        low, high = min(low, value), max(high, value)
     except DataError as error:
         method = error.what
     return Metric(

@@ -172,6 +172,6 @@ def test_an_hour_that_stands_twice_in_autumn_is_explained() -> None:
 
 def test_whole_numbers_of_year_and_month_are_months() -> None:
     months = [y * 100 + m for y in (2018, 2019, 2020) for m in range(1, 13)]
-    table = read_long(pd.DataFrame({"t": months, "y": np.arange(36.0)}), time="t", target="y")
+    table = read_long(pd.DataFrame({"t": months, "y": np.arange(1.0, 37.0)}), time="t", target="y")
     assert table.frequency.name == "MS" and len(table.findings) == 0
     assert table.stamps.write(table.frequency.stamps(table.steps[-1:])) == ["202012"]

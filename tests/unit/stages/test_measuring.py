@@ -43,6 +43,13 @@ def test_units_are_counted_instead_of_rows() -> None:
     assert "10 groups" in metric.method
 
 
+def test_an_interval_holds_what_was_measured_also_of_a_magnitude_near_nothing() -> None:
+    error = np.r_[np.ones(50), -np.ones(50)]  # every resample's |mean| is larger than the 0 of the whole
+    outcome = pd.DataFrame({"truth": np.zeros(100), "prediction": error})
+    metric = measure_with_interval(Regression(), parse_metric_ref("bias"), outcome, {}, n_resamples=50)
+    assert metric.value == 0.0 and metric.low == 0.0 and metric.high is not None and metric.high > 0.1
+
+
 def test_a_value_without_an_interval_says_why() -> None:
     outcome = pd.DataFrame({"truth": [1.0], "prediction": [2.0]})
     metric = measure_with_interval(Regression(), parse_metric_ref("mae"), outcome, {})

@@ -1,0 +1,36 @@
+"""Amounts: the bands of the truth that errors are told by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from specweave.problems.lifetime_value import LifetimeValue
+
+
+def _bands_of(truth: list[float]) -> list[tuple[object, ...]]:
+    outcome = pd.DataFrame({"truth": truth, "prediction": np.zeros(len(truth))})
+    return [row[:2] for row in LifetimeValue().breakdowns(outcome, {})[0].rows]
+
+
+def test_a_value_that_many_share_is_a_band_of_its_own() -> None:
+    assert _bands_of([0.0] * 60 + list(range(1, 41))) == [
+        ("0", 60),
+        ("1 to 10", 10),
+        ("11 to 20", 10),
+        ("21 to 30", 10),
+        ("31 to 40", 10),
+    ]
+    refunded = _bands_of([-5.0, -3.0] + [0.0] * 60 + list(range(1, 39)))
+    assert [name for name, _ in refunded][:3] == ["-5", "-3", "0"] and sum(n for _, n in refunded) == 100
+
+
+def test_bands_end_at_values_that_are_there() -> None:
+    assert _bands_of(list(range(10))) == [
+        ("0 to 1", 2),
+        ("2 to 3", 2),
+        ("4 to 5", 2),
+        ("6 to 7", 2),
+        ("8 to 9", 2),
+    ]
+    assert _bands_of([3.0, 3.0]) == [("3", 2)]
