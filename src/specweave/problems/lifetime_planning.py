@@ -92,11 +92,12 @@ def draft_bullets(problem_type: str, request: str, roles: Mapping[str, Any]) -> 
         "Amount column": roles.get("amount") or "none",
         "Identifier": None,
     }
-    ahead = "the horizon"
+    ahead, bought = "the horizon", ""
     if roles.get("frame") is not None and roles.get("customer"):
         columns = Columns(roles["customer"], roles["time"], roles.get("amount"))
         table = parse_transactions(roles["frame"], columns)
         until = middle_day(table)
+        bought = f"{len(table.table):,} transactions of {table.table['customer'].nunique():,} customers"
         ahead = f"{int((table.end - until).days // 7)} weeks"
         asked = _asked_horizon(request)
         if asked and table.end - pd.Timedelta(weeks=parse_horizon(asked)) >= until:
@@ -107,6 +108,7 @@ def draft_bullets(problem_type: str, request: str, roles: Mapping[str, Any]) -> 
     what = "spend" if spend else "number of purchases"
     problem = {
         "Problem type": problem_type,
+        **({"Input": bought} if bought else {}),
         "Output": f"Expected {what} of each customer in the {ahead} after the calibration period",
         "Success metrics": "R² > 0.2",
     }
