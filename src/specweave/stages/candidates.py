@@ -17,6 +17,7 @@ from specweave.experiments.compare import Comparison
 from specweave.experiments.record import ExperimentRecord
 from specweave.problems.base import ModelExperiment
 from specweave.stages.choice import write_comparison
+from specweave.stages.progress import tell
 from specweave.stages.recorded import find_recorded
 from specweave.stages.training import train_experiments
 from specweave.stages.workspace import Workspace, open_workspace
@@ -140,6 +141,16 @@ def run_experiments(
         jobs=jobs,
         deadline=_deadline(budget),
     )
+    if experiments and not find_recorded() and all(r.status == "interrupted" for r in records):
+        # Time cut off every one of them. The first, said to be the cheapest, is trained all the same.
+        tell(
+            "note",
+            f"the time budget was used up before any candidate was trained; {names[0]} is, whatever it takes",
+        )
+        first = train_experiments(
+            workspace, experiments[:1], task="T-004", role="candidate", engine=engine, jobs=jobs
+        )
+        records = [*first, *records[1:]]
     records += _train_combinations(workspace, experiments, records, engine, jobs, _deadline(budget))
     if experiments and not any(r.status == "completed" for r in records):
         reasons = "; ".join(f"{r.id}: {r.last_note()}" for r in records)

@@ -213,10 +213,9 @@ def test_a_persons_rule_is_a_baseline(root: Path) -> None:
     assert "returned shape" in (wrong.last_note() or "")
 
 
-def test_a_spent_budget_leaves_what_was_not_run_as_such(root: Path) -> None:
-    with pytest.raises(StageError, match="the time budget was used up"):
-        run_experiments(budget=1e-6)
-    assert {r.status for r in workspace().store.list()} == {"interrupted"}
+def test_a_spent_budget_trains_the_first_candidate_and_leaves_the_others_as_not_run(root: Path) -> None:
+    run_experiments(budget=1e-6)
+    assert [r.status for r in workspace().store.list()] == ["completed", "interrupted"]
     assert {r.status for r in run_experiments()} == {"completed"}
     assert len(workspace().store.list()) == 2
 
