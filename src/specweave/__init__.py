@@ -28,7 +28,7 @@ _NAMES = {
     "load_training_data": "specweave.stages.own_tables",
     "publish_table": "specweave.stages.own_tables",
     "publish_document": "specweave.publish.documents",
-    "ModelExperiment": "specweave.problems.base",
+    "ModelExperiment": "specweave.problems.values",
     "open_workspace": "specweave.stages.workspace",
     # tracking code of your own
     "track_experiment": "specweave.experiments.tracking",

@@ -9,15 +9,16 @@ own file; to everyone else it is a DataFrame with a `row` column that can be sto
 
 from __future__ import annotations
 
-import hashlib
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from specweave.errors import SpecError
 from specweave.metrics.base import MetricDef, MetricRef, find_metric, parse_metric_ref
+from specweave.problems.answering import Answering
+from specweave.problems.dataset import Dataset, Source, Split
+from specweave.problems.values import Choice, Contributions, ModelExperiment, Table
 from specweave.records import Figure, Finding
 
 if TYPE_CHECKING:
@@ -29,199 +30,21 @@ if TYPE_CHECKING:
     from specweave.problems.example_rows import ExampleRow
     from specweave.tables.kinds import ColumnKind
 
-
-@dataclass(frozen=True)
-class Source:
-    """Where data came from: path as written in the spec, size, hash, rows, and how it was read."""
-
-    path: str
-    size_bytes: int
-    sha256: str
-    rows: int
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """The user's data, read and typed.
-
-    Attributes
-    ----------
-    frame : DataFrame, shape (n_rows, n_columns)
-        Every column of the file, the target included; the index is 0..n_rows-1.
-    kinds : dict of str to ColumnKind
-        What each column is (see ``tables.kinds``).
-    roles : dict of str to str or list of str
-        Which column is what: ``target``, ``identifiers``, ``time``, ``group``, ``user``, ``item`` ...
-    source : Source
-    settings : dict
-        What the problem type decided while reading (the positive class, the horizon ...).
-    """
-
-    frame: pd.DataFrame
-    kinds: dict[str, ColumnKind]
-    roles: dict[str, Any]
-    source: Source
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.frame)
+# A problem type needs nothing but this module.
+__all__ = [
+    "Choice",
+    "Contributions",
+    "Dataset",
+    "ModelExperiment",
+    "Problem",
+    "Source",
+    "Split",
+    "Table",
+    "problem_for",
+]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Which rows are for what, declared once.
-
-    Attributes
-    ----------
-    train, holdout : ndarray of int, shape (n_train,), (n_holdout,)
-        Positions in ``Dataset.frame``.
-    folds : tuple of (ndarray, ndarray)
-        Training and validation positions of each fold, all inside `train`.
-    strategy : str
-        In words, for reports: "stratified 20 % holdout, 5 folds, seed 42".
-    """
-
-    train: np.ndarray
-    holdout: np.ndarray
-    folds: tuple[tuple[np.ndarray, np.ndarray], ...]
-    strategy: str
-
-    def digest(self) -> str:
-        """Return a short hash of the holdout's positions; it is fixed in ``pipeline.lock.json``."""
-        return hashlib.sha256(self.holdout.astype("int64").tobytes()).hexdigest()[:16]
-
-    def check(self) -> None:
-        """Raise SpecError if training rows and holdout overlap, or a fold leaves the training rows."""
-        import numpy as np
-
-        train = set(self.train.tolist())
-        if train & set(self.holdout.tolist()):
-            raise SpecError("training rows and holdout overlap", hint="mend the split of this problem type")
-        for number, (fit, valid) in enumerate(self.folds, 1):
-            inside = train.issuperset(fit.tolist()) and train.issuperset(valid.tolist())
-            if not inside or np.intersect1d(fit, valid).size:
-                raise SpecError(f"fold {number} leaves the training rows or overlaps itself")
-
-
-@dataclass(frozen=True)
-class ModelExperiment:
-    """One candidate: a name, the class of its estimator, and its parameters.
-
-    Parameters
-    ----------
-    name : str
-        Becomes the experiment's name: ``exp-004-lightgbm``.
-    estimator_class : callable
-        Called with `params` to make an unfitted estimator.
-    params : mapping, optional
-    search : mapping, optional
-        Search space for tuning: ``{"depth": {"low": 2, "high": 10}, "kind": ["a", "b"]}``; integers
-        where both bounds are, ``log: true`` for a log scale, a list for choices.
-    note : str, optional
-        Why it is tried.
-
-    Examples
-    --------
-    >>> from sklearn.tree import DecisionTreeClassifier
-    >>> ModelExperiment("tree", DecisionTreeClassifier, {"max_depth": 3}).name
-    'tree'
-    """
-
-    name: str
-    estimator_class: Callable[..., Any]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, Any] = field(default_factory=dict)
-    note: str = ""
-
-    @property
-    def algorithm(self) -> str:
-        """The estimator's class name."""
-        return getattr(self.estimator_class, "__name__", str(self.estimator_class))
-
-    def with_params(self, params: Mapping[str, Any], name: str | None = None) -> ModelExperiment:
-        """Return a copy with these parameters laid over its own."""
-        merged = {**self.params, **params}
-        return ModelExperiment(name or self.name, self.estimator_class, merged, self.search, self.note)
-
-
-@dataclass(frozen=True)
-class Contributions:
-    """Why a model answered as it did, row by row.
-
-    Attributes
-    ----------
-    names : list of str
-        What contributes: raw columns, past items, lags.
-    values : ndarray, shape (n_rows, n_names)
-        Signed contributions in the unit of the model's raw output.
-    base : float or ndarray, shape (n_rows,)
-        The output before any contribution; per row where each row explains another class.
-    shown : DataFrame, shape (n_rows, n_names)
-        The value each name had, for people to read.
-    method : str
-        "SHAP (tree)", "SHAP (linear)", "SHAP (permutation)", ...
-    unit : str
-        Unit of the contributions: "log-odds", "probability", the target's own.
-    towards : tuple of str
-        For each row, what a positive contribution speaks for: a label, or the target's name. Empty
-        where that goes without saying.
-    of : str
-        What the names are, for reports: "column" of the data, "past item", "feature" made from a history.
-    """
-
-    names: list[str]
-    values: np.ndarray
-    base: float | np.ndarray
-    shown: pd.DataFrame
-    method: str
-    unit: str = ""
-    towards: tuple[str, ...] = ()
-    of: str = "column"
-
-    def top(self, row: int, k: int = 3) -> list[dict[str, Any]]:
-        """Return the `k` largest contributions of one row, strongest first."""
-        import numpy as np
-
-        order = np.argsort(-np.abs(self.values[row]), kind="stable")[:k]
-        return [
-            {
-                "feature": self.names[i],
-                "value": _shown(self.shown.iloc[row, i]),
-                "contribution": float(self.values[row, i]),
-            }
-            for i in order
-        ]
-
-
-def _shown(value: Any) -> Any:
-    if value is None or value != value:
-        return None
-    return value.item() if hasattr(value, "item") else value
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One line of a plan with its reason; `key` is a dotted path into the YAML block."""
-
-    key: str
-    value: Any
-    reason: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """A small table for a report: title, header, rows of plain values, and a sentence on how to read it."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    note: str = ""
-
-
-class Problem(ABC):
+class Problem(Answering):
     """A problem type.
 
     Class attributes
@@ -463,6 +286,12 @@ class Problem(ABC):
         """Return what the chosen model's own residuals on its training rows tell, as tables and doubts."""
         return [], []
 
+    def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
+        """Return the few rows of `outcome` that are worth explaining, each with the reason."""
+        from specweave.problems.example_rows import loss_examples
+
+        return loss_examples(self.loss(outcome, decision), limit)
+
     def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
         """Return the pictures of an evaluation."""
         return []
@@ -476,121 +305,6 @@ class Problem(ABC):
     def data_figures(self, dataset: Dataset) -> list[Figure]:
         """Return the pictures of the data that only this type needs."""
         return []
-
-    # -- explaining and serving --------------------------------------------------------------------
-
-    @abstractmethod
-    def contributions(
-        self, model: Any, rows: pd.DataFrame, background: pd.DataFrame, *, seed: int
-    ) -> Contributions:
-        """Explain the model's answers to raw rows, against a background sample of training rows."""
-
-    def reasons(
-        self,
-        model: Any,
-        rows: pd.DataFrame,
-        background: pd.DataFrame,
-        *,
-        top: int,
-        seed: int,
-        found: Contributions | None = None,
-    ) -> list[dict[str, Any]]:
-        """Return what goes with each answer to `rows`: ``reasons`` (``feature``, ``value``,
-        ``contribution``), ``reasons_for`` where there is a choice, ``reasons_unit``; a ``rationale`` in words
-        where the type has its own. `found` are the rows' contributions where they are known already."""
-        if found is None:
-            found = self.contributions(model, rows, background, seed=seed)
-        told = []
-        for i in range(len(rows)):
-            entry: dict[str, Any] = {"reasons": found.top(i, top)}
-            if found.towards:
-                entry["reasons_for"] = found.towards[i]
-            told.append({**entry, "reasons_unit": found.unit})
-        return told
-
-    def chance(self, log_odds: float, towards: str | None, decision: Mapping[str, Any]) -> float:
-        """Return the probability that an answer gives `towards` where contributions sum to these log-odds."""
-        from math import exp
-
-        return 1 / (1 + exp(-log_odds)) if log_odds >= 0 else exp(log_odds) / (1 + exp(log_odds))
-
-    def local_surrogate(
-        self, model: Any, row: pd.DataFrame, background: pd.DataFrame, *, seed: int
-    ) -> list[dict[str, Any]] | None:
-        """Return a LIME explanation of one row (feature, weight), or None where it makes no sense."""
-        return None
-
-    def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
-        """Return the few rows of `outcome` that are worth explaining, each with the reason."""
-        from specweave.problems.example_rows import loss_examples
-
-        return loss_examples(self.loss(outcome, decision), limit)
-
-    @abstractmethod
-    def respond(self, model: Any, rows: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Answer raw rows as the service does: prediction, probability or interval, decision."""
-
-    def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-        """Return the answers of `respond` that belong to stored outcomes, or None where they say too little."""
-        return None
-
-    def rows_of(self, model: Any, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows to answer that a user's table stands for: its own, unless the type makes its rows
-        from events (transactions of customers).
-
-        Raises
-        ------
-        DataError
-            If the table is neither; names the columns it needs.
-        """
-        return table
-
-    def continue_from(
-        self, model: Any, history: pd.DataFrame, horizon: int | None
-    ) -> tuple[Any, pd.DataFrame]:
-        """Return (the model brought up to the end of `history`, the rows of the next steps to answer).
-
-        Parameters
-        ----------
-        history : DataFrame
-            Raw rows in the columns of the training data, the target included; rows after a series' last
-            known target carry what is known ahead.
-        horizon : int, optional
-            Steps; the model's own by default.
-
-        Raises
-        ------
-        DataError
-            If the type answers rows and knows no horizon.
-        """
-        from specweave.errors import DataError
-
-        raise DataError(
-            "this model answers rows; it has no horizon", hint="name a file of rows: sw predict ID rows.csv"
-        )
-
-    @abstractmethod
-    def request_columns(self, dataset: Dataset) -> list[str]:
-        """Return the raw columns that a request must carry, in order."""
-
-    def requests(self, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
-        """Return these rows as requests carry them."""
-        return dataset.frame.iloc[rows][self.request_columns(dataset)].reset_index(drop=True)
-
-    def request_schema(self, schema: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Return what a request must look like, made from the schema of the training data: what it carries by
-        :meth:`request_columns` must be there, other columns may be."""
-        wanted = self.request_columns(dataset)
-        columns = {
-            name: entry if name in wanted else {**entry, "required": False}
-            for name, entry in schema["columns"].items()
-        }
-        return {**schema, "columns": columns}
-
-    @abstractmethod
-    def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what an online test would compare: ``{"metric", "kind": "proportion"|"mean", "baseline",
-        "std", "unit"}`` measured on `outcome`."""
 
 
 def problem_for(spec_type: str, *, where: str | None = None) -> Problem:
