@@ -55,7 +55,7 @@ def _draw_series(ax: Any, panel: Panel, layout: Layout) -> None:
         ax.plot(_times(one, layout), one.values, color=f"C{i}", linewidth=1.1, label=name)
     ax.set_ylabel(layout.columns.target)
     if len(names) > 1:
-        ax.legend(ncols=min(4, len(names)), loc="upper left")
+        ax.legend(ncols=min(4, len(names)), loc="best")
 
 
 def _draw_parts(figure: Any, one: Series, season: int, layout: Layout) -> None:
@@ -106,6 +106,7 @@ def _draw_errors(ax: Any, frame: pd.DataFrame) -> None:
     ax.plot(ours.index, ours.to_numpy(), color="C0", marker="o", markersize=4, label="model")
     ax.plot(theirs.index, theirs.to_numpy(), color=_GREY, linestyle="--", label="Naive2")
     ax.set_xlabel("step ahead")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylabel("mean scaled error")
     ax.set_ylim(bottom=0)
     ax.legend()
@@ -126,6 +127,7 @@ def _draw_coverage(ax: Any, outcome: pd.DataFrame) -> None:
         ax.axhline(level / 100, color=f"C{i}", linestyle="--", linewidth=1)
     ax.set_ylim(0, 1.04)
     ax.set_xlabel("step ahead")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_ylabel("share inside")
     ax.legend(loc="lower left")
 
@@ -173,4 +175,4 @@ def _draw_fan(ax: Any, earlier: pd.DataFrame, outcome: pd.DataFrame) -> None:
     stamps = [*past["ds"].astype(str), *ahead["ds"].astype(str)]
     ticks = np.unique(np.linspace(0, len(stamps) - 1, 6).astype(int))
     ax.set_xticks(ticks, [stamps[i] for i in ticks])
-    ax.legend(loc="upper left")
+    ax.legend(loc="best")
