@@ -24,7 +24,6 @@ NAMES = [p.relative_to(SOURCE).as_posix() for p in FILES]
 
 # Longer than 400 lines, and why that is one idea.
 LONG = {
-    "problems/forecasting.py": "one problem type is one file",
     "experiments/run.py": "one class with the methods that the contract lists",
     "integrations/frameworks/torch.py": "one class with the methods that the contract lists",
 }

@@ -6,40 +6,30 @@ uses a column that is not known when the forecast is made.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from msgspec import to_builtins
 
-from specweave.errors import DataError, SpecError, UnknownNameError, did_you_mean
+from specweave.errors import DataError
 from specweave.forecasters.base import Forecaster
 from specweave.forecasters.catalogue import FORECASTERS
 from specweave.forecasters.explaining import explain_rows
-from specweave.forecasters.intervals import apply_intervals, complete_folds, half_widths, learn_intervals
-from specweave.forecasters.lags import feature_names, lag_table
-from specweave.forecasters.long_table import LongTable, Stamps, check_series
-from specweave.forecasters.model import Columns, Layout, SeriesModel
-from specweave.forecasters.origins import roll_origins
-from specweave.metrics.base import MetricRef, find_metric, parse_metric_ref
-from specweave.problems.base import (
-    Contributions,
-    Dataset,
-    ModelExperiment,
-    Source,
-    Split,
-    Table,
-)
-from specweave.problems.forecast_planning import (
-    ForecastPlanning,
-    stated_horizon,
-)
+from specweave.forecasters.intervals import apply_intervals, complete_folds, learn_intervals
+from specweave.forecasters.model import Layout, SeriesModel
+from specweave.metrics.base import MetricRef, find_metric
+from specweave.problems.base import Contributions, Dataset, ModelExperiment, Split, Table
+from specweave.problems.choosing import choose_candidates, selection_first
+from specweave.problems.forecast_answers import path_answers
+from specweave.problems.forecast_candidates import choose_simple, make_members, weigh_nearest
+from specweave.problems.forecast_data import check_rows, layout_of, make_series, split_series
+from specweave.problems.forecast_features import lag_kinds, lagged_table
+from specweave.problems.forecast_planning import ForecastPlanning
 from specweave.records import Figure, Finding
-from specweave.tables.kinds import ColumnKind, infer_kinds
+from specweave.tables.features import from_definitions, make_features
+from specweave.tables.kinds import ColumnKind
 from specweave.tables.values import to_numbers
 
 if TYPE_CHECKING:
@@ -47,9 +37,6 @@ if TYPE_CHECKING:
     from specweave.increments.spec import Spec
     from specweave.problems.example_rows import ExampleRow
 
-_RANDOM = re.compile(r"random|shuffl|stratif|\bgroup", re.I)
-_SCALED = "distance from the last value"
-_NEAR = 1.5  # times the best score: worse candidates are left out of the combination
 _CHANCE = 0.2  # how far the scores of two models on one path of errors lie apart, as a share
 
 
@@ -71,80 +58,15 @@ class Forecasting(ForecastPlanning):
     def load(self, spec: Spec, plan: Plan, root: Path) -> Dataset:
         """Read the table, sort it by series and time, and place every row on the grid of its frequency."""
         table, read, known = self._read(spec, root)
-        horizon = stated_horizon(spec)
-        gaps = str(plan.config.get("gaps", "interpolate"))
-        if gaps not in ("interpolate", "zero"):
-            raise SpecError(
-                f"gaps: '{gaps}' is not known", where=plan.at("gaps"), hint="write interpolate or zero"
-            )
-        if not _varies(table):
-            raise DataError(
-                "no series ever changes: there is nothing to forecast, and errors have no scale",
-                where=spec.at("Target"), hint="name another target, or bring a longer history",
-            )  # fmt: skip
-        series = spec.get_list("Series column")
-        target, time = (spec.require(k).value.strip("`") for k in ("Target", "Time column"))
-        frame = table.frame
-        for name in known:
-            values = to_numbers(frame[name])[0]
-            if not np.isfinite(values).all():
-                row = int(np.flatnonzero(~np.isfinite(values))[0])
-                raise DataError(f"'{name}' is known ahead, but row {row + 1} holds {frame[name].iloc[row]!r}, no number",
-                                where=spec.at("Known ahead"), hint="write flags as 0 and 1, or take the column out")  # fmt: skip
-        kinds = dict(infer_kinds(frame, target=target, time=time))
-        for name in series:
-            kinds[name] = ColumnKind(kind="category", reason="names the series")
-        unused = [c for c in map(str, frame.columns) if c not in (target, time, *series, *known)]
-        notes = [*read.notes, *table.notes]
-        if unused:
-            notes.append(f"not used, since they are not known when the forecast is made: {', '.join(unused)}")
-        roles = {
-            "target": target, "identifiers": [], "time": time, "group": series[0] if len(series) == 1 and len(np.unique(table.ids)) > 1 else None,
-            "series": series, "known_ahead": known,
-        }  # fmt: skip
-        settings = {
-            "horizon": horizon, "gaps": gaps, "frequency": table.frequency.to_record(),
-            "stamps": {"form": table.stamps.form, "zone": table.stamps.zone},
-            # Repeated rows are gone from the frame; what was said of them is kept for the quality report.
-            "repeated": [to_builtins(f) for f in table.findings if f.code == "SW251"],
-        }  # fmt: skip
-        source = Source(named_path(spec), read.bytes, read.sha256, len(frame), tuple(notes))
-        return Dataset(frame, kinds, roles, source, settings)
+        return make_series(spec, plan, table, read, known)
 
     def layout(self, dataset: Dataset) -> Layout:
         """Return how the data's rows are placed on its grid."""
-        from specweave.forecasters.frequency import Frequency
-
-        roles, settings = dataset.roles, dataset.settings
-        columns = Columns(roles["time"], roles["target"], tuple(roles["series"]), tuple(roles["known_ahead"]))
-        return Layout(
-            columns, Stamps(**settings["stamps"]), Frequency(**settings["frequency"]), settings["gaps"]
-        )
+        return layout_of(dataset)
 
     def split(self, dataset: Dataset, spec: Spec, plan: Plan) -> Split:
         """Hold out the last horizon; fold before it by rolling origins. A random split is refused."""
-        text = spec.get("Validation") or ""
-        if _RANDOM.search(text):
-            raise SpecError(
-                f"'{text}' would let a model learn from the days after those it is judged on; a forecast never has them",
-                where=spec.at("Validation"), hint="write - Validation: rolling origin",
-            )  # fmt: skip
-        horizon = int(dataset.settings["horizon"])
-        ids, steps, _ = self.layout(dataset).place(dataset.frame)
-        codes = np.unique(ids, return_inverse=True)[1]
-        season = int(dataset.settings["frequency"]["season"])
-        try:
-            found = roll_origins(codes, steps, horizon, int(plan.get("split.folds", 4)), season=season)
-        except DataError as error:
-            raise DataError(error.what, where=spec.at("Horizon"), hint=error.hint) from error
-        known = np.isfinite(to_numbers(dataset.frame[dataset.roles["target"]])[0])
-        folds = tuple((fit, valid[known[valid]]) for fit, valid in found.folds)
-        cut = "at the same steps" if found.common_end else "each at its own end"
-        words = (
-            f"the last {horizon} steps of {found.n_holdout} of {found.n_series} series held out, "
-            f"{len(folds)} rolling origins {found.spacing} steps apart before them, series cut {cut}"
-        )
-        return Split(found.train, found.holdout[known[found.holdout]], folds, words)
+        return split_series(dataset, spec, plan)
 
     def units(self, dataset: Dataset, outcome: pd.DataFrame) -> np.ndarray | None:
         """Return the series of each row; of one series, blocks of consecutive steps of one origin."""
@@ -164,27 +86,7 @@ class Forecasting(ForecastPlanning):
 
     def check_data(self, dataset: Dataset) -> list[Finding]:
         """Return gaps, short, constant and non-positive series; columns that are not used."""
-        table = self._table(dataset)
-        found = [Finding(**f) for f in dataset.settings.get("repeated", [])] + check_series(table)
-        roles = dataset.roles
-        used = (roles["target"], roles["time"], *roles["series"], *roles["known_ahead"])
-        unused = [c for c in map(str, dataset.frame.columns) if c not in used]
-        if unused:
-            found.append(Finding(
-                code="SW257", severity="info", where=", ".join(unused),
-                message=f"{len(unused)} columns are not used: their values at the steps to forecast are not known then",
-                evidence={"columns": unused},
-                advice="name those that are fixed beforehand (holidays, planned prices) in spec.md: - Known ahead: NAME",
-            ))  # fmt: skip
-        return found
-
-    def _table(self, dataset: Dataset) -> LongTable:
-        layout = self.layout(dataset)
-        ids, steps, _ = layout.place(dataset.frame)
-        y = to_numbers(dataset.frame[dataset.roles["target"]])[0]
-        return LongTable(
-            dataset.frame, ids, steps, y, layout.frequency, layout.stamps, dataset.frame.iloc[:0]
-        )
+        return check_rows(dataset)
 
     def data_tables(self, dataset: Dataset, split: Split) -> list[Table]:
         """Return tests of stationarity and the strength of trend and season, on training rows."""
@@ -205,17 +107,7 @@ class Forecasting(ForecastPlanning):
         self, dataset: Dataset, spec: Spec, plan: Plan, strategies: Sequence[Any]
     ) -> list[ModelExperiment]:
         """Return one experiment per strategy; random and rule-based ones have their nearest kin here."""
-        kin = {"random": "naive", "majority": "mean", "popularity": "mean", "rule-based": "seasonal-naive"}
-        table = self.candidate_table()
-        simple = ("naive", "seasonal-naive", "drift", "mean", "light-theta")
-        made: dict[str, ModelExperiment] = {}
-        for strategy in strategies:
-            name = kin.get(str(strategy), str(strategy))
-            if name not in simple:
-                raise UnknownNameError(f"no baseline strategy is called '{strategy}'", where=plan.at("baselines"),
-                                       hint=did_you_mean(str(strategy), simple))  # fmt: skip
-            made[name] = replace(table[name], name=f"baseline-{name}")
-        return list(made.values())
+        return choose_simple(strategies, self.candidate_table(), plan)
 
     def candidates(self, dataset: Dataset, spec: Spec, plan: Plan) -> list[ModelExperiment]:
         """Return the plan's candidates, in its order."""
@@ -226,30 +118,7 @@ class Forecasting(ForecastPlanning):
         listed = plan.get("candidates")
         if listed is None:
             listed = self._plan_candidates(n_series, len(dataset.frame))[0]
-        made = []
-        for item in listed:
-            entry = item if isinstance(item, Mapping) else {"name": item}
-            name = str(entry.get("name", ""))
-            if entry.get("estimator"):
-                from specweave.problems.tabular import import_named
-
-                base = ModelExperiment(name, import_named(str(entry["estimator"]), plan.at("candidates")))
-            elif name in table:
-                base = table[name]
-            elif entry.get("members"):
-                base = ModelExperiment(
-                    name or "combination", FORECASTERS["combination"], {"members": list(entry["members"])}
-                )
-            else:
-                raise UnknownNameError(
-                    f"no candidate is called '{name}'", where=plan.at("candidates"),
-                    hint=did_you_mean(name, table) + "; or name a class of your own with 'estimator: package.module.Class'",
-                )  # fmt: skip
-            made.append(ModelExperiment(
-                name or base.name, base.estimator_class, {**base.params, **(entry.get("params") or {})},
-                entry.get("search", base.search) or {}, str(entry.get("note", base.note)),
-            ))  # fmt: skip
-        return made
+        return choose_candidates(listed, table, plan, make_members)
 
     def combinations(
         self,
@@ -260,24 +129,9 @@ class Forecasting(ForecastPlanning):
         higher_is_better: bool,
     ) -> list[ModelExperiment]:
         """Return the mean of the single candidates that come near the best, weighted by 1 / score."""
-        if plan.get("ensemble", True) is False:
+        if plan.get("ensemble", True) is False or higher_is_better:
             return []
-        names: dict[Any, str] = {cls: n for n, cls in FORECASTERS.items()}
-        single = {
-            e.name: {"name": names[e.estimator_class], "params": dict(e.params)}
-            for e in experiments
-            if e.name in scores and names.get(e.estimator_class) not in (None, "combination")
-        }
-        best = min((scores[n] for n in single), default=0.0)
-        near = [n for n in single if scores[n] <= _NEAR * best]
-        if len(near) < 2 or best <= 0 or higher_is_better:
-            return []
-        weights = np.array([best / scores[n] for n in near])
-        shares = [float(f"{w:.4f}") for w in weights / weights.sum()]
-        told = ", ".join(f"{n} {w:.0%}" for n, w in zip(near, shares, strict=True))
-        params = {"members": [single[n] for n in near], "how": "mean", "weights": shares}
-        return [ModelExperiment("combination", FORECASTERS["combination"], params,
-                                note=f"the mean of what came near the best on validation folds: {told}")]  # fmt: skip
+        return weigh_nearest(experiments, scores)
 
     def allowance(self, algorithm: str, outcome: pd.DataFrame | None = None) -> float:
         """Allow combinations 0.2 / sqrt(paths of errors): the best single model of a few paths is so by chance."""
@@ -290,34 +144,13 @@ class Forecasting(ForecastPlanning):
         self, dataset: Dataset, spec: Spec, plan: Plan, definitions: Mapping[str, Any] | None
     ) -> Any:
         """Return the unfitted feature step over the lag table; what it drops, the boosted model leaves out."""
-        from specweave.tables.features import from_definitions, make_features
-
         if definitions:
             return from_definitions(dict(definitions))
-        panel = self.layout(dataset).panel(dataset.frame.iloc[:0])
-        kinds = {n: ColumnKind(kind="numeric", reason=_feature_reason(n)) for n in feature_names(panel)}
-        return make_features(kinds, task=self.task, seed=int(plan.get("split.seed", 42)))
+        return make_features(lag_kinds(dataset), task=self.task, seed=int(plan.get("split.seed", 42)))
 
     def feature_table(self, dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
         """Return the lag table: a row per series, origin and step ahead; held out are targets of the holdout."""
-        layout, horizon = self.layout(dataset), int(dataset.settings["horizon"])
-        panel = layout.panel(dataset.frame.iloc[np.sort(np.r_[split.train, split.holdout])])
-        ends = {k: s.end for k, s in layout.panel(dataset.frame.iloc[split.train]).series.items()}
-        parts, late = [], []
-        for name, one in panel.series.items():
-            X, y, steps = lag_table(
-                panel.select([name]), horizon, most_rows=max(200, 20_000 // len(panel)), seed=0
-            )
-            parts.append(np.column_stack([X, y]))
-            late.append(steps > ends.get(name, one.end))
-        names = feature_names(panel)
-        frame = pd.DataFrame(np.vstack(parts), columns=[*names, _SCALED])
-        held = np.concatenate(late)
-        kinds = {n: ColumnKind(kind="numeric", reason=_feature_reason(n)) for n in [*names, _SCALED]}
-        lagged = Dataset(
-            frame, kinds, {"target": _SCALED, "identifiers": [], "time": None, "group": None}, dataset.source
-        )
-        return lagged, Split(np.flatnonzero(~held), np.flatnonzero(held), (), split.strategy)
+        return lagged_table(dataset, split)
 
     def encode(self, dataset: Dataset) -> np.ndarray:
         """Return the target as floats, shape (n_rows,)."""
@@ -394,12 +227,7 @@ class Forecasting(ForecastPlanning):
             "interval_coverage@80",
             "interval_coverage@95",
         )
-        refs = [parse_metric_ref(n) for n in names]
-        chosen = plan.get("selection_metric")
-        if chosen:
-            first = parse_metric_ref(str(chosen))
-            refs = [first, *[r for r in refs if r != first]]
-        return refs
+        return selection_first(names, plan)
 
     def measure(self, ref: MetricRef, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> float:
         """Return one metric; MAPE is refused where a truth is zero or negative."""
@@ -478,35 +306,7 @@ class Forecasting(ForecastPlanning):
 
     def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the answers that belong to forecasts."""
-        learned = decision.get("intervals") or {}
-        levels = [int(v) for v in learned.get("levels", [])]
-        half = half_widths(outcome["unique_id"], outcome["h"], outcome["scale"], learned) if learned else {}
-        middle = outcome["prediction"].to_numpy(float)
-        made: list[dict[str, Any]] = []
-        for i, value in enumerate(middle):
-            if not np.isfinite(value):
-                made.append(
-                    {
-                        "prediction": None,
-                        "note": "no forecast: the series is unknown, or the stamp is not after its history",
-                    }
-                )
-                continue
-            bounds: dict[str, float] = {}
-            for level in levels:
-                bounds |= {
-                    f"low{level}": float(value - half[level][i]),
-                    f"high{level}": float(value + half[level][i]),
-                }
-            made.append(
-                {
-                    "prediction": float(value),
-                    "step": int(outcome["h"].iloc[i]),
-                    **({"interval": bounds} if bounds else {}),
-                    **_beyond(int(outcome["h"].iloc[i]), learned.get("horizon")),
-                }
-            )
-        return made
+        return path_answers(outcome, decision)
 
     def continue_from(
         self, model: Any, history: pd.DataFrame, horizon: int | None
@@ -533,29 +333,3 @@ class Forecasting(ForecastPlanning):
         return {"metric": "mean absolute scaled error of forecasts", "kind": "mean", "baseline": float(loss.mean()),
                 "std": float(loss.std(ddof=1)) if len(loss) > 1 else 0.0, "unit": "forecast",
                 "higher_is_better": False}  # fmt: skip
-
-
-def named_path(spec: Spec) -> str:
-    """Return the training data's path as the spec writes it."""
-    return spec.require("Training data").value
-
-
-def _varies(table: LongTable) -> bool:
-    """Return whether any series has two values."""
-    known = pd.DataFrame({"id": table.ids, "y": table.y}).dropna()
-    return bool((known.groupby("id")["y"].nunique() > 1).any())
-
-
-def _beyond(step: int, horizon: int | None) -> dict[str, str]:
-    """Return what is said of a step that no origin was judged on."""
-    if horizon is None or step <= horizon:
-        return {}
-    return {"note": f"beyond the {horizon} steps that were validated: the interval is an extrapolation"}
-
-
-def _feature_reason(name: str) -> str:
-    if name.startswith(("value ", "mean ", "change ")):
-        return "a distance from the last known value, in mean steps of the series"
-    return {"step ahead": "how far ahead", "spread of the last 13 changes": "how much it moves of late"}.get(
-        name, "known when the forecast is made"
-    )

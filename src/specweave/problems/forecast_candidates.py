@@ -1,0 +1,76 @@
+"""Which forecasters stand for a plan's names: baselines, ensembles of named members, and means of the best.
+
+Reads: plans, scores on validation folds. Writes: nothing. Never: trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from specweave.errors import UnknownNameError, did_you_mean
+from specweave.forecasters.catalogue import FORECASTERS
+from specweave.problems.base import ModelExperiment
+
+if TYPE_CHECKING:
+    from specweave.increments.plan import Plan
+
+_NEAR = 1.5  # times the best score: worse candidates are left out of the combination
+
+
+def choose_simple(
+    strategies: Sequence[Any], table: Mapping[str, ModelExperiment], plan: Plan
+) -> list[ModelExperiment]:
+    """Return one baseline per strategy; random and rule-based ones have their nearest kin here.
+
+    Raises
+    ------
+    UnknownNameError
+        If a strategy is no simple forecaster.
+    """
+    kin = {"random": "naive", "majority": "mean", "popularity": "mean", "rule-based": "seasonal-naive"}
+    simple = ("naive", "seasonal-naive", "drift", "mean", "light-theta")
+    made: dict[str, ModelExperiment] = {}
+    for strategy in strategies:
+        name = kin.get(str(strategy), str(strategy))
+        if name not in simple:
+            raise UnknownNameError(f"no baseline strategy is called '{strategy}'", where=plan.at("baselines"),
+                                   hint=did_you_mean(str(strategy), simple))  # fmt: skip
+        made[name] = replace(table[name], name=f"baseline-{name}")
+    return list(made.values())
+
+
+def make_members(entry: Mapping[str, Any]) -> ModelExperiment | None:
+    """Return the combination of an entry that lists members, or None where it lists none."""
+    if not entry.get("members"):
+        return None
+    return ModelExperiment(
+        str(entry.get("name", "")) or "combination",
+        FORECASTERS["combination"],
+        {"members": list(entry["members"])},
+    )
+
+
+def weigh_nearest(
+    experiments: Sequence[ModelExperiment], scores: Mapping[str, float]
+) -> list[ModelExperiment]:
+    """Return the mean of the single candidates that come near the best (lowest) score, weighted by 1 / score."""
+    names: dict[Any, str] = {cls: n for n, cls in FORECASTERS.items()}
+    single = {
+        e.name: {"name": names[e.estimator_class], "params": dict(e.params)}
+        for e in experiments
+        if e.name in scores and names.get(e.estimator_class) not in (None, "combination")
+    }
+    best = min((scores[n] for n in single), default=0.0)
+    near = [n for n in single if scores[n] <= _NEAR * best]
+    if len(near) < 2 or best <= 0:
+        return []
+    weights = np.array([best / scores[n] for n in near])
+    shares = [float(f"{w:.4f}") for w in weights / weights.sum()]
+    told = ", ".join(f"{n} {w:.0%}" for n, w in zip(near, shares, strict=True))
+    params = {"members": [single[n] for n in near], "how": "mean", "weights": shares}
+    return [ModelExperiment("combination", FORECASTERS["combination"], params,
+                            note=f"the mean of what came near the best on validation folds: {told}")]  # fmt: skip
