@@ -6,6 +6,7 @@ values tell.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from specweave.recommenders.interactions import (
     parse_ratings,
 )
 from specweave.recommenders.protocols import Protocol, parse_protocol
+from specweave.records import Finding
 from specweave.tables.dates import to_instants
 from specweave.tables.kinds import ColumnKind, infer_kinds
 from specweave.tables.locating import find_data_file
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from specweave.increments.spec import Spec
 
 _ROLES = ("user", "item", "rating", "time")
-_COUNT_WORDS = ("play", "count", "quantity", "qty", "click", "listen", "view", "purchase")
+_COUNTS = re.compile(r"play|count|quantity|qty|click|listen|(?<!re)view|purchase|menge|anzahl|cantidad", re.I)
+_EVENT_NAMES = re.compile(r"(?:^|[^a-z])(?:event|action|behaviou?r|activity|interaction)(?:[^a-z]|$)", re.I)
 _TITLE_WORDS = ("title", "name", "label", "description", "headline", "product")
 _USED_KINDS = ("numeric", "boolean", "category", "datetime")
 _UNREADABLE = 0.05
@@ -141,12 +144,51 @@ def _distinct(
     if time is not None and kinds[time].kind == "datetime":
         keyed["__time"] = to_instants(frame[time], kinds[time].format)
     when = "__time" if "__time" in keyed else time
-    counts = rating is not None and any(w in rating.casefold() for w in _COUNT_WORDS)
+    counts = is_count(rating)
     kept, dropped = distinct_pairs(keyed, "__user", "__item", rating, when, counts)
     if dropped:
         how = f"'{rating}' of each pair is added up" if counts else "the latest of each pair is kept"
         notes.append(f"{dropped:,} rows repeat a pair of user and item; {how}")
+    if rating is not None and counts:
+        returned = (kept[rating] <= 0).to_numpy()
+        if returned.all():
+            raise DataError(f"no pair of user and item has a '{rating}' above 0: nobody took anything",
+                            hint="write 'Rating column: none' to go by the interactions alone")  # fmt: skip
+        if returned.any():
+            notes.append(
+                f"{int(returned.sum()):,} pairs whose '{rating}' comes to 0 or less (returned) are left out"
+            )
+            kept = kept[~returned]
     return kept[list(frame.columns)], dropped
+
+
+def is_count(rating: str | None) -> bool:
+    """Return whether a rating column is called like an amount: amounts of one pair add up.
+
+    Examples
+    --------
+    >>> is_count("Quantity"), is_count("page_views"), is_count("review_score")
+    (True, True, False)
+    """
+    return rating is not None and bool(_COUNTS.search(rating))
+
+
+def check_events(data: InteractionData) -> list[Finding]:
+    """Say so where rows are events of several kinds (SW247): a view then counts as much as a purchase."""
+    found = []
+    for name, kind in data.kinds.items():
+        if kind.kind not in ("category", "boolean") or not _EVENT_NAMES.search(name.replace("_", " ")):
+            continue
+        levels = sorted(data.frame[name].dropna().astype(str).unique())
+        if name not in data.roles.values() and len(levels) > 1:
+            shown = ", ".join(levels[:5]) + (f" and {len(levels) - 5} more" if len(levels) > 5 else "")
+            found.append(Finding(
+                code="SW247", severity="warning", where=name, evidence={"kinds": levels[:20]},
+                message=f"the rows are {len(levels)} kinds of events ({shown}), and each counts alike",
+                advice="keep the rows of the kind that matters, or add a column of weights and name it in spec.md: "
+                "- Rating column: NAME",
+            ))  # fmt: skip
+    return found
 
 
 def data_of(dataset: Dataset) -> InteractionData:

@@ -34,7 +34,9 @@ from specweave.problems.choosing import (
 )
 from specweave.problems.interaction_data import (
     InteractionData,
+    check_events,
     data_of,
+    is_count,
     list_settings,
     load_interactions,
     stamps_of,
@@ -170,7 +172,11 @@ class Recommendation(Problem):
     def check_data(self, dataset: Dataset) -> list[Finding]:
         """Return doubts about the interactions: repeats, single users, cold items."""
         data = data_of(dataset)
-        return check_interactions(data.coded, data.settings["k"], dropped=data.dropped, missing=data.missing)
+        added = data.roles["rating"] if is_count(data.roles["rating"]) else None
+        found = check_interactions(
+            data.coded, data.settings["k"], dropped=data.dropped, missing=data.missing, added=added
+        )
+        return found + check_events(data)
 
     def data_figures(self, dataset: Dataset) -> list[Figure]:
         """Return sparsity, long tail and lengths of histories."""

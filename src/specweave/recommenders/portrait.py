@@ -50,7 +50,9 @@ def make_portrait(data: Interactions) -> Portrait:
     )  # fmt: skip
 
 
-def check_interactions(data: Interactions, k: int, *, dropped: int, missing: int) -> list[Finding]:
+def check_interactions(
+    data: Interactions, k: int, *, dropped: int, missing: int, added: str | None = None
+) -> list[Finding]:
     """Return doubts about interactions.
 
     Parameters
@@ -62,6 +64,8 @@ def check_interactions(data: Interactions, k: int, *, dropped: int, missing: int
         Rows that repeated a pair of user and item.
     missing : int
         Rows without a user or an item.
+    added : str, optional
+        The column whose values are added up where a pair repeats.
 
     Returns
     -------
@@ -79,7 +83,12 @@ def check_interactions(data: Interactions, k: int, *, dropped: int, missing: int
             evidence={"density": seen.density, "gini": seen.gini},
         )
     ]  # fmt: skip
-    if dropped:
+    if dropped and added:
+        found.append(Finding(
+            code="SW241", severity="info", evidence={"rows": dropped},
+            message=f"{dropped:,} rows repeat a pair of user and item; '{added}' of each pair is added up",
+        ))  # fmt: skip
+    elif dropped:
         found.append(_doubt(
             "SW241", f"{dropped:,} rows repeat a pair of user and item; the latest of each pair is kept",
             "if repeats mean strength, count them into a rating column", rows=dropped,

@@ -52,6 +52,7 @@ RECORDED: dict[str, tuple[str, str]] = {
     "SW244": ("data/profile.json", "lists as long as the catalogue"),
     "SW245": ("data/profile.json", "rows without user or item"),
     "SW246": ("data/profile.json", "few items take most interactions"),
+    "SW247": ("data/profile.json", "events of several kinds that count alike"),
     "SW251": ("data/profile.json", "a series with several rows at one time"),
     "SW252": ("data/profile.json", "gaps in a series"),
     "SW253": ("data/profile.json", "series shorter than two seasons"),

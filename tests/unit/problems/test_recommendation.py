@@ -264,3 +264,35 @@ def test_attributes_of_others_are_refused(tmp_path: Path) -> None:
     pd.DataFrame({"id": range(900, 950), "year": range(50)}).to_csv(tmp_path / "items.csv", index=False)
     with pytest.raises(DataError, match=r"no column of items.csv holds the keys"):
         Loaded(tmp_path, visits(), "- Item attributes: items.csv\n")
+
+
+def test_amounts_of_a_pair_add_up_and_what_was_given_back_is_no_interaction(tmp_path: Path) -> None:
+    frame = visits().rename(columns={"rating": "Quantity"})
+    back = frame.iloc[:3].assign(Quantity=-frame["Quantity"].iloc[:3])
+    more = frame.iloc[3:5]
+    loaded = Loaded(tmp_path, pd.concat([frame, back, more]))
+    assert loaded.dataset.n_rows == len(frame) - 3
+    assert any("3 pairs whose 'Quantity' comes to 0 or less" in note for note in loaded.dataset.source.notes)
+    both = loaded.dataset.frame.merge(more, on=["user_id", "item_id"])
+    assert (both["Quantity_x"] == 2 * both["Quantity_y"]).all()
+    repeated = next(f for f in loaded.problem.check_data(loaded.dataset) if f.code == "SW241")
+    assert "added up" in repeated.message
+
+
+def test_review_scores_of_a_pair_do_not_add_up(tmp_path: Path) -> None:
+    frame = visits().rename(columns={"rating": "review_score"})
+    loaded = Loaded(tmp_path, pd.concat([frame, frame.iloc[:2].assign(timestamp=2_000_000, review_score=1)]))
+    assert loaded.dataset.frame["review_score"].max() == 5
+    repeated = next(f for f in loaded.problem.check_data(loaded.dataset) if f.code == "SW241")
+    assert "latest of each pair is kept" in repeated.message
+
+
+def test_events_of_several_kinds_are_pointed_at(tmp_path: Path) -> None:
+    frame = visits().drop(columns="rating")
+    frame["event_type"] = np.resize(["view", "view", "purchase"], len(frame))
+    loaded = Loaded(tmp_path, frame)
+    (doubt,) = [f for f in loaded.problem.check_data(loaded.dataset) if f.code == "SW247"]
+    assert "purchase, view" in doubt.message and doubt.where == "event_type"
+    (tmp_path / "one").mkdir()
+    alike = Loaded(tmp_path / "one", frame.assign(event_type="view"))
+    assert not [f for f in alike.problem.check_data(alike.dataset) if f.code == "SW247"]
