@@ -38,17 +38,20 @@ def common_choices(n_rows: int | None, drops: Mapping[str, str]) -> list[Choice]
 
 
 def choose_candidates(
-    listed: Sequence[Any],
     table: Mapping[str, ModelExperiment],
     plan: Plan,
+    *,
+    usual: Sequence[Any] | None = None,
     make_other: Callable[[Mapping[str, Any]], ModelExperiment | None] | None = None,
 ) -> list[ModelExperiment]:
-    """Return the listed candidates: names of the type's table, or estimators of the user's.
+    """Return the plan's candidates: names of the type's table, or estimators of the user's.
+
+    An entry is a name, or ``name`` / ``estimator`` with ``params``, ``search`` and ``note`` laid over the table's.
 
     Parameters
     ----------
-    listed : sequence of str or mapping
-        A name, or ``name`` / ``estimator`` with ``params``, ``search`` and ``note`` laid over the table's.
+    usual : sequence, optional
+        Entries to take where the plan lists none; the whole table where not given.
     make_other : callable, optional
         Asked for entries that are neither; None from it means that they are unknown.
 
@@ -57,6 +60,9 @@ def choose_candidates(
     UnknownNameError
         If nothing has that name, or an estimator cannot be imported.
     """
+    listed = plan.get("candidates", usual)
+    if listed is None:
+        return list(table.values())
     chosen = []
     for item in listed:
         entry = item if isinstance(item, Mapping) else {"name": item}

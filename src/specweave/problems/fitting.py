@@ -5,13 +5,11 @@ Reads: nothing. Writes: nothing. Never: fits features on other rows than the est
 
 from __future__ import annotations
 
-import inspect
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 
-from specweave.errors import DataError
 from specweave.problems.base import Dataset, ModelExperiment
 
 _MOST_KEPT = 12
@@ -51,15 +49,7 @@ def make_estimator(experiment: ModelExperiment, *, seed: int, threads: int) -> A
     DataError
         If the class refuses the parameters; names the experiment.
     """
-    try:
-        estimator = experiment.estimator_class(**dict(experiment.params))
-    except TypeError as error:
-        accepted = list(inspect.signature(experiment.estimator_class).parameters)
-        raise DataError(
-            f"{experiment.algorithm} does not take these parameters: {error}",
-            where=experiment.name,
-            hint=f"it takes: {', '.join(accepted[:20])}",
-        ) from error
+    estimator = experiment.make()
     if not hasattr(estimator, "get_params"):
         return estimator
     settable: dict[str, Any] = {}

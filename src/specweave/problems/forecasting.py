@@ -114,11 +114,8 @@ class Forecasting(ForecastPlanning):
         n_series = (
             len(dataset.frame[dataset.roles["series"]].drop_duplicates()) if dataset.roles["series"] else 1
         )
-        table = self.candidate_table(n_series)
-        listed = plan.get("candidates")
-        if listed is None:
-            listed = self._plan_candidates(n_series, len(dataset.frame))[0]
-        return choose_candidates(listed, table, plan, make_members)
+        usual = self._plan_candidates(n_series, len(dataset.frame))[0]
+        return choose_candidates(self.candidate_table(n_series), plan, usual=usual, make_other=make_members)
 
     def combinations(
         self,
@@ -167,11 +164,7 @@ class Forecasting(ForecastPlanning):
         threads: int,
     ) -> Any:
         """Fit to the series that these rows make."""
-        try:
-            recipe = experiment.estimator_class(**dict(experiment.params))
-        except TypeError as error:
-            raise DataError(f"{experiment.algorithm} does not take these parameters: {error}",
-                            where=experiment.name) from error  # fmt: skip
+        recipe = experiment.make()
         if not isinstance(recipe, Forecaster):
             raise DataError(f"{experiment.algorithm} is no forecaster", where=experiment.name,
                             hint="derive it from specweave.forecasters.base.Forecaster")  # fmt: skip

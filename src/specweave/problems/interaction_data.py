@@ -7,7 +7,6 @@ values tell.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,33 +16,31 @@ import pandas as pd
 
 from specweave.errors import DataError, SpecError
 from specweave.problems.base import Dataset, Source
-from specweave.problems.roles import named_column
-from specweave.recommenders.columns import find_columns
+from specweave.problems.interaction_attributes import read_attributes
+from specweave.problems.interaction_columns import (
+    ROLES,
+    columns_of,
+    distinct_rows,
+    rating_values,
+    time_values,
+    with_keys,
+)
 from specweave.recommenders.interactions import (
     Interactions,
     as_labels,
-    distinct_pairs,
     make_interactions,
-    parse_ratings,
 )
 from specweave.recommenders.protocols import Protocol, parse_protocol
 from specweave.records import Finding
-from specweave.tables.dates import to_instants
-from specweave.tables.kinds import ColumnKind, infer_kinds
+from specweave.tables.kinds import infer_kinds
 from specweave.tables.locating import find_data_file
 from specweave.tables.reading import read_table
-from specweave.tables.values import to_numbers
 
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
 
-_ROLES = ("user", "item", "rating", "time")
-_COUNTS = re.compile(r"play|count|quantity|qty|click|listen|(?<!re)view|purchase|menge|anzahl|cantidad", re.I)
 _EVENT_NAMES = re.compile(r"(?:^|[^a-z])(?:event|action|behaviou?r|activity|interaction)(?:[^a-z]|$)", re.I)
-_TITLE_WORDS = ("title", "name", "label", "description", "headline", "product")
-_USED_KINDS = ("numeric", "boolean", "category", "datetime")
-_UNREADABLE = 0.05
 
 
 @dataclass(frozen=True)
@@ -85,17 +82,19 @@ def load_interactions(spec: Spec, plan: Plan, root: Path) -> InteractionData:
     path = find_data_file(root, named.value, spec.at("Training data"))
     read = read_table(path)
     frame, notes = read.frame, list(read.notes)
-    columns = _columns_of(spec, frame)
-    user, item, rating, time = (columns[r] for r in _ROLES)
+    columns = columns_of(spec, frame)
+    user, item, rating, time = (columns[r] for r in ROLES)
     assert user is not None and item is not None
-    frame, missing = _with_keys(frame, user, item, notes)
+    frame, missing = with_keys(frame, user, item, notes)
     if rating is not None:
-        frame = frame.assign(**{rating: _ratings(frame[rating], rating, spec.at("Rating column"), notes)})
+        frame = frame.assign(
+            **{rating: rating_values(frame[rating], rating, spec.at("Rating column"), notes)}
+        )
     keys = [c for c in (user, item) if c]
     kinds = dict(infer_kinds(frame, identifiers=tuple(keys), time=time))
-    frame, dropped = _distinct(frame, columns, kinds, notes)
+    frame, dropped = distinct_rows(frame, columns, kinds, notes)
     frame = frame.reset_index(drop=True)
-    times = _times(frame, time, kinds, spec.at("Time column"))
+    times = time_values(frame, time, kinds, spec.at("Time column"))
     ratings = frame[rating].to_numpy(dtype=float) if rating else None
     k, exclude_seen, positive_from = list_settings(spec, plan)
     try:
@@ -105,8 +104,8 @@ def load_interactions(spec: Spec, plan: Plan, root: Path) -> InteractionData:
     except DataError as error:
         raise DataError(error.what, where=spec.at("Training data"), hint=error.hint) from error
     attributes = {
-        "user": _attributes(spec, root, "User attributes", user, coded.users),
-        "item": _attributes(spec, root, "Item attributes", item, coded.items),
+        "user": read_attributes(spec, root, "User attributes", user, coded.users),
+        "item": read_attributes(spec, root, "Item attributes", item, coded.items),
     }
     titles = attributes["item"][2]
     protocol = parse_protocol(
@@ -133,46 +132,6 @@ def load_interactions(spec: Spec, plan: Plan, root: Path) -> InteractionData:
     )  # fmt: skip
 
 
-def _distinct(
-    frame: pd.DataFrame,
-    columns: Mapping[str, str | None],
-    kinds: Mapping[str, ColumnKind],
-    notes: list[str],
-) -> tuple[pd.DataFrame, int]:
-    user, item, rating, time = (columns[r] for r in _ROLES)
-    keyed = frame.assign(__user=as_labels(frame[str(user)]), __item=as_labels(frame[str(item)]))
-    if time is not None and kinds[time].kind == "datetime":
-        keyed["__time"] = to_instants(frame[time], kinds[time].format)
-    when = "__time" if "__time" in keyed else time
-    counts = is_count(rating)
-    kept, dropped = distinct_pairs(keyed, "__user", "__item", rating, when, counts)
-    if dropped:
-        how = f"'{rating}' of each pair is added up" if counts else "the latest of each pair is kept"
-        notes.append(f"{dropped:,} rows repeat a pair of user and item; {how}")
-    if rating is not None and counts:
-        returned = (kept[rating] <= 0).to_numpy()
-        if returned.all():
-            raise DataError(f"no pair of user and item has a '{rating}' above 0: nobody took anything",
-                            hint="write 'Rating column: none' to go by the interactions alone")  # fmt: skip
-        if returned.any():
-            notes.append(
-                f"{int(returned.sum()):,} pairs whose '{rating}' comes to 0 or less (returned) are left out"
-            )
-            kept = kept[~returned]
-    return kept[list(frame.columns)], dropped
-
-
-def is_count(rating: str | None) -> bool:
-    """Return whether a rating column is called like an amount: amounts of one pair add up.
-
-    Examples
-    --------
-    >>> is_count("Quantity"), is_count("page_views"), is_count("review_score")
-    (True, True, False)
-    """
-    return rating is not None and bool(_COUNTS.search(rating))
-
-
 def check_events(data: InteractionData) -> list[Finding]:
     """Say so where rows are events of several kinds (SW247): a view then counts as much as a purchase."""
     found = []
@@ -197,76 +156,6 @@ def data_of(dataset: Dataset) -> InteractionData:
     return dataset
 
 
-def _columns_of(spec: Spec, frame: pd.DataFrame) -> dict[str, str | None]:
-    """Return the column of each role: the spec's, else found; user and item must be there."""
-    given: dict[str, str | None] = {}
-    for role in _ROLES:
-        given[role] = named_column(spec, f"{role.capitalize()} column", frame)
-    found = find_columns(frame, given)
-    for role in ("rating", "time"):
-        written = spec.fields.get(f"{role}column")
-        if given[role] is None and written is not None:
-            found[role] = None  # the spec says none
-    for role in ("user", "item"):
-        if found[role] is None:
-            raise SpecError(
-                f"no column of the data looks like the {role}", where=spec.at(f"{role.capitalize()} column"),
-                hint=f"add under '## Data Requirements': - {role.capitalize()} column: one of {', '.join(map(str, frame.columns))}",
-            )  # fmt: skip
-    if found["user"] == found["item"]:
-        raise SpecError(f"'{found['user']}' cannot be both user and item", where=spec.at("Item column"),
-                        hint="name two different columns")  # fmt: skip
-    return found
-
-
-def _with_keys(frame: pd.DataFrame, user: str, item: str, notes: list[str]) -> tuple[pd.DataFrame, int]:
-    gone = (as_labels(frame[user]) == "") | (as_labels(frame[item]) == "")
-    missing = int(gone.sum())
-    if missing == len(frame):
-        raise DataError(f"no row has both '{user}' and '{item}'", hint="look at the first lines of the file")
-    if missing:
-        notes.append(f"{missing:,} rows without '{user}' or '{item}' are left out")
-        frame = frame[~gone]
-    return frame, missing
-
-
-def _ratings(column: pd.Series[Any], name: str, where: str, notes: list[str]) -> np.ndarray:
-    """Return ratings as numbers, those written as text read; a few unreadable ones count as not given."""
-    values = parse_ratings(column)
-    unreadable = np.isnan(values) & column.notna().to_numpy()
-    if unreadable.any():
-        first = str(column[unreadable].iloc[0])
-        if unreadable.mean() > _UNREADABLE:
-            raise DataError(
-                f"'{name}' holds {int(unreadable.sum()):,} values that are no rating, such as '{first}'", where=where,
-                hint="write 'Rating column: none' to go by the interactions alone, or mend the column",
-            )  # fmt: skip
-        notes.append(
-            f"{int(unreadable.sum()):,} values of '{name}' are no number (such as '{first}') and count as none"
-        )
-    return values
-
-
-def _times(
-    frame: pd.DataFrame, time: str | None, kinds: Mapping[str, ColumnKind], where: str
-) -> np.ndarray | None:
-    if time is None:
-        return None
-    if kinds[time].kind == "datetime":
-        stamps = to_instants(frame[time], kinds[time].format)
-        gone = np.isnat(stamps)
-        values = stamps.astype("datetime64[ms]").astype(np.int64) / 1000.0
-    else:
-        values, _ = to_numbers(frame[time])
-        gone = ~np.isfinite(values)
-    if gone.any():
-        raise DataError(
-            f"'{time}' cannot be read as a time in {int(gone.sum()):,} rows, such as '{frame[time][gone].iloc[0]}'",
-            where=where, hint="mend or remove these rows, or write 'Time column: none' and a random split",
-        )  # fmt: skip
-    return np.asarray(values, dtype=float)
-
-
 def stamps_of(data: InteractionData) -> Any:
     """Return each row's time as a date, or as the number it is; None without times."""
     if data.coded.time is None:
@@ -274,42 +163,6 @@ def stamps_of(data: InteractionData) -> Any:
     if data.kinds[data.roles["time"]].kind == "datetime":
         return pd.Series(pd.to_datetime(data.coded.time, unit="s"))
     return pd.Series(data.coded.time)
-
-
-def _attributes(
-    spec: Spec, root: Path, key: str, column: str, labels: np.ndarray
-) -> tuple[pd.DataFrame | None, dict[str, ColumnKind], np.ndarray | None, str | None]:
-    """Return (attributes by code, their kinds, titles, sha256) of the file that a field names."""
-    named = spec.get(key)
-    if named is None:
-        return None, {}, None, None
-    read = read_table(find_data_file(root, named, spec.at(key)))
-    frame = read.frame
-    wanted = set(labels.tolist())
-    shares = {str(c): len(wanted & set(as_labels(frame[c]).tolist())) / len(wanted) for c in frame.columns}
-    own = column if column in shares and shares[column] > 0 else max(shares, key=lambda c: shares[c])
-    if shares[own] < 0.1:
-        raise DataError(
-            f"no column of {named} holds the keys of '{column}'", where=spec.at(key),
-            hint=f"name its key column '{column}'",
-        )  # fmt: skip
-    frame = frame.assign(**{own: as_labels(frame[own])}).drop_duplicates(own).set_index(own)
-    table = frame.reindex(labels).reset_index(drop=True)
-    titles = None
-    if "item" in key.casefold():
-        named_so = [c for w in _TITLE_WORDS for c in table.columns if w in str(c).casefold()]
-        if named_so:
-            text = table[named_so[0]].astype("string").str.strip()
-            titles = text.where(text.notna() & (text != ""), pd.Series(labels, dtype="string")).to_numpy(
-                dtype=object
-            )
-    kinds = {str(c): k for c, k in infer_kinds(table).items() if k.kind in _USED_KINDS}
-    kinds = {
-        c: k
-        for c, k in kinds.items()
-        if k.kind != "category" or table[c].nunique() <= max(50, len(table) // 20)
-    }
-    return table[list(kinds)] if kinds else None, kinds, titles, read.sha256
 
 
 def list_settings(spec: Spec, plan: Plan) -> tuple[int, bool, float | None]:
@@ -328,21 +181,3 @@ def list_settings(spec: Spec, plan: Plan) -> tuple[int, bool, float | None]:
         bool(plan.get("recommend.exclude_seen", True)),
         None if floor is None else float(floor),
     )
-
-
-def draft_validation(frame: pd.DataFrame, user: str, time: str | None, per_user: float) -> tuple[str, float]:
-    """Return the Validation line to draft, and how many interactions it holds out per user."""
-    if time is not None:
-        kind = infer_kinds(frame[[time]], time=time)[time]
-        stamps = (
-            to_instants(frame[time], kind.format) if kind.kind == "datetime" else to_numbers(frame[time])[0]
-        )
-        order = np.argsort(stamps, kind="stable")
-        keys = as_labels(frame[user])[order]
-        cut = round(0.8 * len(keys))
-        warm = np.isin(keys[cut:], keys[:cut]).mean() if cut < len(keys) else 0.0
-        # Where hardly any of the latest users has a past, a split by time tests popularity and nothing else.
-        if warm >= 0.5:
-            tested = max(1, len(set(keys[cut:].tolist())))
-            return "last 20% by time", (len(keys) - cut) / tested
-    return "random 25% per user", max(1.0, 0.25 * per_user)

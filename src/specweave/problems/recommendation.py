@@ -32,25 +32,31 @@ from specweave.problems.choosing import (
     make_rule_experiment,
     selection_first,
 )
+from specweave.problems.interaction_columns import is_count
 from specweave.problems.interaction_data import (
     InteractionData,
     check_events,
     data_of,
-    is_count,
     list_settings,
     load_interactions,
     stamps_of,
 )
 from specweave.problems.recommendation_answers import answer_users, stored_answers
 from specweave.problems.recommendation_candidates import baseline_table, candidate_table
-from specweave.problems.recommendation_pairs import RELEVANT, make_context, pair_kinds, pair_table
+from specweave.problems.recommendation_models import (
+    fit_interactions,
+    predict_lists,
+    standing_rows,
+    user_table,
+)
+from specweave.problems.recommendation_pairs import RELEVANT, pair_kinds, pair_table
 from specweave.problems.recommendation_planning import draft_bullets, draft_choices, match_interactions
 from specweave.recommenders import pictures
 from specweave.recommenders.explaining import past_contributions, reasons_of
-from specweave.recommenders.fitting import RuleRecommender, fit_recommender
-from specweave.recommenders.interactions import Interactions, as_labels
+from specweave.recommenders.fitting import RuleRecommender
+from specweave.recommenders.interactions import as_labels
 from specweave.recommenders.model import FittedRecommender
-from specweave.recommenders.outcome import list_length, make_outcome
+from specweave.recommenders.outcome import list_length
 from specweave.recommenders.portrait import check_interactions
 from specweave.recommenders.protocols import split_interactions
 from specweave.recommenders.verdict import check_lists, check_time_split, list_tables
@@ -155,19 +161,11 @@ class Recommendation(Problem):
 
     def outcome_rows(self, dataset: Dataset, rows: np.ndarray) -> np.ndarray:
         """Return one row per user: the first of the user's hits among them."""
-        return _standing(data_of(dataset).coded, rows)[1]
+        return standing_rows(data_of(dataset).coded, rows)[1]
 
     def segment_table(self, dataset: Dataset, outcome: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return the user's attributes and the length of the history."""
-        data = data_of(dataset)
-        bands, names = pictures.history_bands(outcome["n_history"].to_numpy())
-        table = pd.DataFrame({"history length": np.asarray(names, dtype=object)[bands]})
-        kinds: dict[str, Any] = {"history length": "category"}
-        if data.user_table is not None:
-            own = data.user_table.take(data.coded.user[outcome["row"].to_numpy()]).reset_index(drop=True)
-            table = pd.concat([table, own], axis=1)
-            kinds |= {name: kind.kind for name, kind in data.attribute_kinds["user"].items()}
-        return table, kinds
+        return user_table(data_of(dataset), outcome)
 
     def check_data(self, dataset: Dataset) -> list[Finding]:
         """Return doubts about the interactions: repeats, single users, cold items."""
@@ -205,11 +203,7 @@ class Recommendation(Problem):
 
     def candidates(self, dataset: Dataset, spec: Spec, plan: Plan) -> list[ModelExperiment]:
         """Return the plan's candidates: names of the table, or classes with ``fit`` and ``scores``."""
-        table = self.candidate_table(dataset.n_rows)
-        listed = plan.get("candidates")
-        if listed is None:
-            return list(table.values())
-        return choose_candidates(listed, table, plan)
+        return choose_candidates(self.candidate_table(dataset.n_rows), plan)
 
     def make_features(
         self, dataset: Dataset, spec: Spec, plan: Plan, definitions: Mapping[str, Any] | None
@@ -246,27 +240,11 @@ class Recommendation(Problem):
         threads: int,
     ) -> FittedRecommender:
         """Fit on these interactions only."""
-        data = data_of(dataset)
-        coded = data.coded
-        learned = np.sort(rows[coded.positive[rows]])
-        context = make_context(data, learned, features, seed=seed, threads=threads)
-        history = coded.matrix(learned)
-        estimator = fit_recommender(experiment, history, context)
-        return FittedRecommender(
-            estimator=estimator, users=coded.users, items=coded.items, titles=data.titles, history=history,
-            seen=coded.matrix(rows, positive_only=False),
-            counts=np.bincount(history.indices, minlength=coded.n_items).astype(float), k=data.settings["k"],
-            ratings=_rating_matrix(data, learned), labels={r: str(data.roles[r]) for r in ("user", "item")},
-        )  # fmt: skip
+        return fit_interactions(experiment, data_of(dataset), rows, features, seed=seed, threads=threads)
 
     def predict(self, model: FittedRecommender, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
         """Return one row per user with hits among `rows`: the list, its hits, and what was to be found."""
-        data = data_of(dataset)
-        users, standing = _standing(data.coded, rows)
-        truth = data.coded.matrix(np.asarray(rows))[users]
-        return make_outcome(
-            model, users, truth, standing, data.settings["k"], exclude_seen=data.settings["exclude_seen"]
-        )
+        return predict_lists(model, data_of(dataset), rows)
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Return what belongs to the numbers: the length of lists and the protocol."""
@@ -379,22 +357,3 @@ class Recommendation(Problem):
             "metric": f"share of users who take something from their top {k} (Hit rate@{k})", "kind": "proportion",
             "baseline": rate, "unit": "user", "precision": float(np.nanmean(precision)),
         }  # fmt: skip
-
-
-def _standing(coded: Interactions, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (users with hits among `rows`, the first row of each)."""
-    hits = np.sort(np.asarray(rows)[coded.positive[rows]])
-    users, first = np.unique(coded.user[hits], return_index=True)
-    return users.astype(np.int64), hits[first]
-
-
-def _rating_matrix(data: InteractionData, rows: np.ndarray) -> Any:
-    import scipy.sparse as sp
-
-    if data.ratings is None:
-        return None
-    coded = data.coded
-    shape = (coded.n_users, coded.n_items)
-    return sp.csr_matrix(
-        (data.ratings[rows].astype(np.float32), (coded.user[rows], coded.item[rows])), shape=shape
-    )

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from specweave.problems.base import Choice, ModelExperiment
 from specweave.problems.choosing import candidates_choice
-from specweave.problems.interaction_data import draft_validation
 from specweave.recommenders.columns import find_columns, fits
+from specweave.recommenders.interactions import as_labels
 from specweave.recommenders.protocols import parse_protocol
+from specweave.tables.dates import to_instants
+from specweave.tables.kinds import infer_kinds
+from specweave.tables.values import to_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +76,7 @@ def draft_bullets(problem_type: str, roles: Mapping[str, Any]) -> dict[str, Any]
         f"User behavior history: {len(pairs):,} interactions of {pairs[user].nunique():,} users with "
         f"{pairs[item].nunique():,} items"
     )
-    validation, held_out = draft_validation(frame, user, found["time"], per_user)
+    validation, held_out = _validation(frame, user, found["time"], per_user)
     if held_out < 2.5:
         # Precision@10 cannot exceed a tenth of what is held out.
         problem["Success metrics"] = "Recall@10 > 0.15, Hit rate@10 > 0.2"
@@ -109,3 +114,21 @@ def draft_choices(
         Choice("explain.examples", 5, "users whose recommendations are explained in words"),
         Choice("explain.top", 3, "recommendations explained per user, as spec.md demands"),
     ]  # fmt: skip
+
+
+def _validation(frame: pd.DataFrame, user: str, time: str | None, per_user: float) -> tuple[str, float]:
+    """Return the Validation line to draft, and how many interactions it holds out per user."""
+    if time is not None:
+        kind = infer_kinds(frame[[time]], time=time)[time]
+        stamps = (
+            to_instants(frame[time], kind.format) if kind.kind == "datetime" else to_numbers(frame[time])[0]
+        )
+        order = np.argsort(stamps, kind="stable")
+        keys = as_labels(frame[user])[order]
+        cut = round(0.8 * len(keys))
+        warm = np.isin(keys[cut:], keys[:cut]).mean() if cut < len(keys) else 0.0
+        # Where hardly any of the latest users has a past, a split by time tests popularity and nothing else.
+        if warm >= 0.5:
+            tested = max(1, len(set(keys[cut:].tolist())))
+            return "last 20% by time", (len(keys) - cut) / tested
+    return "random 25% per user", max(1.0, 0.25 * per_user)

@@ -242,11 +242,7 @@ class TabularProblem(Problem):
 
     def candidates(self, dataset: Dataset, spec: Spec, plan: Plan) -> list[ModelExperiment]:
         """Return the plan's candidates: names of the type's table, or estimators of the user's."""
-        table = self.candidate_table(dataset.n_rows)
-        listed = plan.get("candidates")
-        if listed is None:
-            return list(table.values())
-        return choose_candidates(listed, table, plan)
+        return choose_candidates(self.candidate_table(dataset.n_rows), plan)
 
     # -- explaining --------------------------------------------------------------------------------
 

@@ -5,9 +5,12 @@ Reads: nothing. Writes: nothing. Never: knows which problem type made them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from specweave.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +51,24 @@ class ModelExperiment:
     def algorithm(self) -> str:
         """The estimator's class name."""
         return getattr(self.estimator_class, "__name__", str(self.estimator_class))
+
+    def make(self) -> Any:
+        """Return an unfitted estimator with these parameters.
+
+        Raises
+        ------
+        DataError
+            If the class refuses the parameters; names the experiment and what the class takes.
+        """
+        try:
+            return self.estimator_class(**dict(self.params))
+        except TypeError as error:
+            accepted = list(inspect.signature(self.estimator_class).parameters)
+            raise DataError(
+                f"{self.algorithm} does not take these parameters: {error}",
+                where=self.name,
+                hint=f"it takes: {', '.join(accepted[:20])}",
+            ) from error
 
     def with_params(self, params: Mapping[str, Any], name: str | None = None) -> ModelExperiment:
         """Return a copy with these parameters laid over its own."""

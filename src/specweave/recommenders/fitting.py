@@ -59,12 +59,7 @@ def fit_recommender(experiment: Any, history: sp.csr_matrix, context: Context) -
     """
     for method in sorted(getattr(experiment.estimator_class, "__abstractmethods__", ())):
         raise _lacks(experiment, method)
-    try:
-        estimator = experiment.estimator_class(**dict(experiment.params))
-    except TypeError as error:
-        accepted = list(inspect.signature(experiment.estimator_class).parameters)
-        raise DataError(f"{experiment.algorithm} does not take these parameters: {error}", where=experiment.name,
-                        hint=f"it takes: {', '.join(accepted[:20])}") from error  # fmt: skip
+    estimator = experiment.make()
     for method in ("fit", "scores"):
         if not hasattr(estimator, method):
             raise _lacks(experiment, method)
