@@ -15,9 +15,10 @@ import pandas as pd
 from specweave.errors import DataError
 from specweave.forecasters.base import Fitted
 from specweave.forecasters.frequency import Frequency
-from specweave.forecasters.long_table import LongTable, Stamps, read_long, series_ids
+from specweave.forecasters.long_table import LongTable, read_long, series_ids
 from specweave.forecasters.panel import Panel, Series, make_panel
 from specweave.forecasters.simple import naive2
+from specweave.forecasters.stamps import Stamps
 from specweave.tables.values import to_numbers
 
 Floats = npt.NDArray[np.float64]

@@ -16,9 +16,10 @@ from msgspec import to_builtins
 
 from specweave.errors import DataError, SpecError
 from specweave.forecasters.frequency import Frequency
-from specweave.forecasters.long_table import LongTable, Stamps, check_series
+from specweave.forecasters.long_table import LongTable, check_series
 from specweave.forecasters.model import Columns, Layout
 from specweave.forecasters.origins import roll_origins
+from specweave.forecasters.stamps import Stamps
 from specweave.problems.base import Dataset, Source, Split
 from specweave.problems.forecast_planning import stated_horizon
 from specweave.records import Finding
