@@ -39,6 +39,20 @@ _TIME_NAMES = (
     "year",
     "step",
 )
+_PARTS = (
+    "month",
+    "quarter",
+    "week",
+    "mon",
+    "qtr",
+    "monat",
+    "quartal",
+    "woche",
+    "mes",
+    "mois",
+    "day",
+    "dayofyear",
+)
 _SERIES_NAMES = ("unique_id", "series", "series_id", "item_id", "store", "id")
 # Facts that a calendar or a plan fixes before the day comes.
 _KNOWN = re.compile(
@@ -107,6 +121,17 @@ def find_time(
         ):
             return name, f"'{name}' holds the {'dates' if name in dates else 'steps'}"
     return (dates[0], f"'{dates[0]}' is the first of {len(dates)} date columns") if dates else None
+
+
+def find_split_time(frame: pd.DataFrame, kinds: Mapping[str, ColumnKind]) -> tuple[str, str] | None:
+    """Return the columns of year and month (quarter, week) where only both together tell the time, else None."""
+    if any(k.kind == "datetime" for k in kinds.values()):
+        return None
+    year = _named(list(map(str, frame.columns)), ("year", "jahr", "yr", "ano", "annee", "anio"))
+    part = _named(list(map(str, frame.columns)), _PARTS)
+    if not year or not part or not frame[year[0]].duplicated().any():
+        return None
+    return year[0], part[0]
 
 
 def find_series(

@@ -66,6 +66,15 @@ class ForecastPlanning(Problem):
             return 0.3, "the request asks for a forecast, but no column holds a time"
         return 0.97, f"the request asks for a forecast, and {time[1]}"
 
+    def check_planned(self, frame: pd.DataFrame, roles: Mapping[str, Any], where: str) -> None:
+        """Refuse a time that is split over two columns: neither of them orders the rows."""
+        found = None if roles.get("asked_time") else reading.find_split_time(frame, infer_kinds(frame))
+        if found:
+            raise DataError(
+                f"the time stands in two columns, '{found[0]}' and '{found[1]}'; a series needs one", where=where,
+                hint="make one of them, written like 2024Q1, 2024-W07, 2024-05 or 2024-05-31",
+            )  # fmt: skip
+
     @classmethod
     def infer_roles(
         cls, request: str, frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], roles: Mapping[str, Any]

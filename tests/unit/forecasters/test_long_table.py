@@ -13,8 +13,10 @@ from specweave.forecasters.roles import (
     find_horizon,
     find_known_ahead,
     find_series,
+    find_split_time,
     find_time,
 )
+from specweave.problems.forecasting import Forecasting
 from specweave.tables.kinds import infer_kinds
 
 
@@ -175,3 +177,14 @@ def test_whole_numbers_of_year_and_month_are_months() -> None:
     table = read_long(pd.DataFrame({"t": months, "y": np.arange(1.0, 37.0)}), time="t", target="y")
     assert table.frequency.name == "MS" and len(table.findings) == 0
     assert table.stamps.write(table.frequency.stamps(table.steps[-1:])) == ["202012"]
+
+
+def test_a_time_over_two_columns_is_seen() -> None:
+    frame = pd.DataFrame({"year": [1959, 1959, 1960], "quarter": [1, 2, 1], "gdp": [1.0, 2.0, 3.0]})
+    assert find_split_time(frame, infer_kinds(frame)) == ("year", "quarter")
+    once = frame.drop_duplicates("year")
+    assert find_split_time(once, infer_kinds(once)) is None
+    dated = frame.assign(date=["1959-01-01", "1959-04-01", "1960-01-01"])
+    assert find_split_time(dated, infer_kinds(dated)) is None
+    with pytest.raises(DataError, match="'year' and 'quarter'"):
+        Forecasting().check_planned(frame, {}, "gdp.csv")
