@@ -71,10 +71,14 @@ def tune_best(
     total = os.environ.get("SPECWEAVE_BUDGET")
     if total:
         seconds = min(seconds, (1 - BUDGET_SHARE) * float(total))
-    chosen = _affordable(workspace, _tunable(workspace)[:top], seconds)
-    if not chosen:
-        tell("note", "no trained candidate has a search space; nothing to tune")
-        return ExperimentResults(workspace, [], write_comparison(workspace))
+    ranked = _ranked(workspace)
+    chosen = _affordable(workspace, [e for e in ranked if e.search][:top], seconds)
+    if not chosen and ranked:
+        tell(
+            "note",
+            f"no trained candidate has a search space: {ranked[0].name} is trained once more, as it is",
+        )
+        chosen = ranked[:1]
     began = time.monotonic()
     records = []
     for position, experiment in enumerate(chosen):
@@ -86,12 +90,12 @@ def tune_best(
     return ExperimentResults(workspace, records, write_comparison(workspace))
 
 
-def _tunable(workspace: Workspace) -> list[ModelExperiment]:
-    """Return the plan's candidates that were trained and have a search space, best first."""
+def _ranked(workspace: Workspace) -> list[ModelExperiment]:
+    """Return the plan's candidates that were trained, best first."""
     recorded = find_recorded()
     if recorded and recorded.params:
         planned = workspace.problem.candidates(workspace.dataset, workspace.spec, workspace.plan)
-        return [e for e in planned if e.search and tuned_name(e) in recorded.params]
+        return [e for e in planned if tuned_name(e) in recorded.params]
     ref = workspace.problem.selection_metric(workspace.spec, workspace.plan)
     key = f"cv_{ref.key}"
     values = {r.name: r.metrics[key] for r in trained(workspace, ["candidate"]) if key in r.metrics}
@@ -102,9 +106,7 @@ def _tunable(workspace: Workspace) -> list[ModelExperiment]:
         )  # fmt: skip
     planned = workspace.problem.candidates(workspace.dataset, workspace.spec, workspace.plan)
     sign = -1 if find_metric(ref.name).higher_is_better else 1
-    return sorted(
-        (e for e in planned if e.search and e.name in values), key=lambda e: sign * float(values[e.name])
-    )
+    return sorted((e for e in planned if e.name in values), key=lambda e: sign * float(values[e.name]))
 
 
 def _affordable(workspace: Workspace, chosen: list[ModelExperiment], seconds: float) -> list[ModelExperiment]:
@@ -152,7 +154,7 @@ def tune_one(
     inputs = {**inputs_of(workspace, experiment), "search": dict(experiment.search), "trials": trials}
     known = workspace.store.find_completed(name, inputs)
     # A space of one or two parameters is searched through long before the plan's trials are used up.
-    trials = min(trials, TRIALS_PER_PARAMETER * len(experiment.search))
+    trials = min(trials, max(1, TRIALS_PER_PARAMETER * len(experiment.search)))
     if known and (known.metrics.get("n_trials", trials) >= trials or budget <= _budget_of(known)):
         tell("experiment", f"{known.id}: already done, kept", name=name, status="kept")
         return known

@@ -243,6 +243,21 @@ def test_tuning_takes_the_best_candidate_that_can_be_tuned_and_never_does_worse(
     assert len(finished_trials(record.folder)) == 4
 
 
+def test_without_any_search_space_the_best_candidate_is_trained_once_more_as_evidence(root: Path) -> None:
+    plan = workspace().increment.folder / "plan.md"
+    plan.write_text(
+        PLAN.replace("  - name: linear\n    search: {alpha: {low: 0.01, high: 100.0, log: true}}\n", "")
+    )
+    run_experiments()
+    (record,) = tune_best()
+    (kept,) = tune_best()
+    assert record.id == kept.id and record.status == "completed" and record.metrics["n_trials"] == 1
+    assert record.name == "tuned-tree"
+    assert (record.folder / "optuna-journal.log").exists() and (record.folder / "model.pkl").exists()
+    alike = next(r for r in trained(workspace()) if r.name == record.name.removeprefix("tuned-"))
+    assert record.metrics["cv_rmse"] == alike.metrics["cv_rmse"]
+
+
 def test_tuning_needs_a_trained_candidate(root: Path) -> None:
     with pytest.raises(StageError, match="no candidate was trained") as caught:
         tune_best()
