@@ -198,9 +198,9 @@ class AmountProblem(TabularProblem):
 
     def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
         """Return predicted against actual, residuals and their distribution."""
-        from specweave.problems import pictures
+        from specweave.problems.amount_pictures import regression_figures
 
-        return pictures.regression_figures(outcome, decision)
+        return regression_figures(outcome, decision)
 
     def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
         """Pick rows as :func:`specweave.problems.example_rows.regression_examples` does."""

@@ -314,9 +314,9 @@ class Classification(TabularProblem):
 
     def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
         """Return ROC, precision-recall, calibration, confusion and threshold pictures."""
-        from specweave.problems import pictures
+        from specweave.problems.classification_pictures import classification_figures
 
-        return pictures.classification_figures(outcome, decision)
+        return classification_figures(outcome, decision)
 
     def examples(self, outcome: pd.DataFrame, decision: Mapping[str, Any], limit: int) -> list[ExampleRow]:
         """Pick the rows that tell most; where alarms carry a promise, the two of highest risk before them."""
