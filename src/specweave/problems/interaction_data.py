@@ -16,7 +16,7 @@ import pandas as pd
 
 from specweave.errors import DataError, SpecError
 from specweave.problems.base import Dataset, Source
-from specweave.problems.interaction_attributes import read_attributes
+from specweave.problems.interaction_attributes import own_attributes, read_attributes
 from specweave.problems.interaction_columns import (
     ROLES,
     columns_of,
@@ -103,9 +103,12 @@ def load_interactions(spec: Spec, plan: Plan, root: Path) -> InteractionData:
         )
     except DataError as error:
         raise DataError(error.what, where=spec.at("Training data"), hint=error.hint) from error
+    taken = (user, item, rating, time)
     attributes = {
-        "user": read_attributes(spec, root, "User attributes", user, coded.users),
-        "item": read_attributes(spec, root, "Item attributes", item, coded.items),
+        side: read_attributes(spec, root, f"{side.capitalize()} attributes", column, labels)
+        if spec.get(f"{side.capitalize()} attributes")
+        else own_attributes(frame, column, labels, taken, notes)
+        for side, column, labels in (("user", user, coded.users), ("item", item, coded.items))
     }
     titles = attributes["item"][2]
     protocol = parse_protocol(

@@ -300,3 +300,20 @@ def test_events_of_several_kinds_are_pointed_at(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     alike = Loaded(tmp_path / "one", frame.assign(event_type="view"))
     assert not [f for f in alike.problem.check_data(alike.dataset) if f.code == "SW247"]
+
+
+def test_columns_that_belong_to_an_item_or_a_user_are_known_of_them(tmp_path: Path) -> None:
+    frame = visits()
+    number = frame["item_id"].str[1:].astype(int)
+    frame["genre"] = np.where(number % 3 == 0, "jazz", "rock")
+    frame["title"] = "Song " + number.astype(str)
+    frame["country"] = np.where(frame["user_id"].str[1:].astype(int) % 2 == 0, "DE", "FR")
+    frame["device"] = np.resize(["phone", "desk", "tv"], len(frame))
+    frame["item_mean_rating"] = frame.groupby("item_id")["rating"].transform("mean")
+    data = Loaded(tmp_path, frame).dataset
+    assert data.item_table is not None and list(data.item_table) == ["genre"]
+    assert data.user_table is not None and list(data.user_table) == ["country"]
+    by_code = dict(zip(data.coded.items, data.item_table["genre"], strict=True))
+    assert (by_code["i3"], by_code["i4"]) == ("jazz", "rock")
+    assert dict(zip(data.coded.items, data.titles, strict=True))["i4"] == "Song 4"
+    assert any("genre" in n and "'item_id'" in n for n in data.source.notes)
