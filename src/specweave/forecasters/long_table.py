@@ -24,6 +24,7 @@ from specweave.tables.values import level_text, to_numbers
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+MOSTLY_ZERO = 0.5  # share of zeros past which the middle of what can come is nothing
 ONE = "series"  # the id where there is no series column
 
 
@@ -189,11 +190,25 @@ def _cut_future(table: LongTable, target: str) -> None:
     )
 
 
+def zero_share(ids: Any, y: Floats) -> float:
+    """Return the share of zeros in the values of the middle series; 0 where a value is negative.
+
+    Parameters
+    ----------
+    ids : ndarray of str, shape (n_rows,)
+    y : ndarray, shape (n_rows,)
+    """
+    known = np.isfinite(y)
+    if not known.any() or y[known].min() < 0:
+        return 0.0
+    return float(pd.Series(y[known] == 0).groupby(np.asarray(ids)[known]).mean().median())
+
+
 def check_series(table: LongTable) -> list[Finding]:
     """Return doubts about series: gaps, shortness, constancy, values at or below zero, early ends.
 
     SW252 gaps · SW253 shorter than two seasons · SW254 constant · SW255 zero or negative values ·
-    SW256 series that end early.
+    SW256 series that end early · SW258 mostly zeros.
     """
     found: list[Finding] = []
     starts = np.flatnonzero(np.r_[True, table.ids[1:] != table.ids[:-1]])
@@ -231,6 +246,11 @@ def check_series(table: LongTable) -> list[Finding]:
         values = table.y[np.isfinite(table.y)]
         say("SW255", "info", low, f"{int((values <= 0).sum())} values are zero or negative",
             "MAPE divides by the value and is not defined on them; MASE is used to choose")  # fmt: skip
+    if (zeros := zero_share(table.ids, table.y)) > MOSTLY_ZERO:
+        say("SW258", "warning", [n for n, _, y in parts if np.mean(y[np.isfinite(y)] == 0) > MOSTLY_ZERO],
+            f"the demand is intermittent: {zeros:.0%} of the values of the middle series are zero",
+            "absolute errors (MASE, MAE) are smallest for a forecast of nothing; choose and judge by RMSE and bias",
+            zero_share=zeros)  # fmt: skip
     ends = np.array([st[-1] for _, st, _ in parts])
     early = [n for (n, _, _), e in zip(parts, ends, strict=True) if e < ends.max()]
     if early and np.mean(ends == ends.max()) >= 0.5:

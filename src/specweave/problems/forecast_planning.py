@@ -16,7 +16,7 @@ import pandas as pd
 from specweave.errors import DataError, SpecError, did_you_mean
 from specweave.forecasters import roles as reading
 from specweave.forecasters.catalogue import FORECASTERS
-from specweave.forecasters.long_table import LongTable, read_long
+from specweave.forecasters.long_table import MOSTLY_ZERO, LongTable, read_long, zero_share
 from specweave.forecasters.neural import has_torch
 from specweave.forecasters.prophet import has_prophet
 from specweave.forecasters.statistical import has_statsforecast
@@ -112,13 +112,14 @@ class ForecastPlanning(Problem):
             Choice("n_series", len(np.unique(table.ids)), ""),
             Choice("length", int(np.median(np.unique(table.ids, return_counts=True)[1])), ""),
             Choice("lowest", float(np.nanmin(table.y)), ""),
+            Choice("zero_share", zero_share(table.ids, table.y), ""),
         ]
 
     @classmethod
     def draft_spec(
         cls, request: str, profile: Mapping[str, Any] | None, roles: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Draft the bullets; without a demand of the user's, MASE below 1 is asked for."""
+        """Draft the bullets; MASE below 1 is asked for where nothing else is demanded and values are not mostly 0."""
         target = roles.get("target") or "the quantity"
         horizon = roles.get("horizon") or reading.find_horizon(request, "step")[0]
         series, known = roles.get("series") or [], roles.get("known_ahead") or []
@@ -127,7 +128,10 @@ class ForecastPlanning(Problem):
             "Problem type": cls.types[0],
             "Input": f"The history of {target}{of}" + (f", and {', '.join(known)} ahead" if known else ""),
             "Output": f"{target} of the next {horizon} steps{of}, with 80 and 95 % intervals",
-            "Success metrics": "MASE < 1",
+            # Of values that are mostly zero, forecasting nothing has the smallest absolute error.
+            "Success metrics": "Interval coverage@95 > 0.9"
+            if roles.get("zero_share", 0) > MOSTLY_ZERO
+            else "MASE < 1",
         }
         data = {
             "Identifier": "none",
@@ -159,6 +163,9 @@ class ForecastPlanning(Problem):
         )
         metric, why = self._selection(spec, table)
         listed, reason = self._plan_candidates(n, n * length)
+        for entry in listed:
+            if metric == "rmse" and entry["name"] == "lightgbm":
+                entry["params"] = {"objective": "l2"}  # aims at the mean, as RMSE does
         return [
             Choice("split.folds", folds, f"up to {folds} rolling origins, {horizon} steps apart, with two seasons before each where there are"),
             Choice("split.seed", 42, "fixed, so that a second run samples alike"),
@@ -253,6 +260,11 @@ class ForecastPlanning(Problem):
                         f"spec.md asks for MAPE, which divides by values as low as {low:g} and is not defined",
                     )
                 return criterion.metric.name, f"spec.md asks for {criterion.metric.label}"
+        if table is not None and zero_share(table.ids, table.y) > MOSTLY_ZERO:
+            return (
+                "rmse",
+                "most values are zero: MASE would choose whatever forecasts nothing, RMSE aims at the mean",
+            )
         return "mase", "errors of all series on one scale, without trouble at zero"
 
     def _peek(self, spec: Spec) -> LongTable | None:

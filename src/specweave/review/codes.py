@@ -60,6 +60,7 @@ RECORDED: dict[str, tuple[str, str]] = {
     "SW255": ("data/profile.json", "zero or negative values in a series"),
     "SW256": ("data/profile.json", "series that end early"),
     "SW257": ("data/profile.json", "columns that a forecast cannot use"),
+    "SW258": ("data/profile.json", "values that are mostly zero"),
     "SW261": ("data/profile.json", "transactions that are refunds"),
     "SW262": ("data/profile.json", "transactions with an amount of zero"),
     "SW263": ("data/profile.json", "transactions without customer, date or amount"),

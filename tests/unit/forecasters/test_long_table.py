@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from specweave.errors import DataError
-from specweave.forecasters.long_table import read_long
+from specweave.forecasters.long_table import check_series, read_long, zero_share
 from specweave.forecasters.roles import (
     asks_for_future,
     find_horizon,
@@ -16,6 +18,7 @@ from specweave.forecasters.roles import (
     find_split_time,
     find_time,
 )
+from specweave.increments.spec import load_spec
 from specweave.problems.forecasting import Forecasting
 from specweave.tables.kinds import infer_kinds
 
@@ -188,3 +191,41 @@ def test_a_time_over_two_columns_is_seen() -> None:
     assert find_split_time(dated, infer_kinds(dated)) is None
     with pytest.raises(DataError, match="'year' and 'quarter'"):
         Forecasting().check_planned(frame, {}, "gdp.csv")
+
+
+def test_intermittent_demand_is_told_and_not_judged_by_absolute_errors(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2024-01-01", periods=90).strftime("%Y-%m-%d")
+    frame = pd.concat(
+        pd.DataFrame({"day": days, "sku": name, "units": rng.poisson(0.2, 90)}) for name in ("a", "b")
+    )
+    table = read_long(frame, time="day", target="units", series=["sku"])
+    assert zero_share(table.ids, table.y) > 0.7
+    assert "SW258" in {f.code for f in check_series(table)}
+    negative = read_long(frame.assign(units=frame["units"] - 1), time="day", target="units", series=["sku"])
+    assert "SW258" not in {f.code for f in check_series(negative)}
+    frame.to_csv(tmp_path / "units.csv", index=False)
+    folder = tmp_path / ".specweave" / "increments" / "0001-units"
+    folder.mkdir(parents=True)
+    roles = {"target": "units", "zero_share": zero_share(table.ids, table.y)}
+    drafted = Forecasting.draft_spec("forecast units", None, roles)["problem"]
+    assert "MASE" not in drafted["Success metrics"]
+    (folder / "spec.md").write_text(INTERMITTENT.format(metric=drafted["Success metrics"]))
+    plan = {c.key: c.value for c in Forecasting().draft_plan(load_spec(folder / "spec.md"), None)}
+    assert plan["selection_metric"] == "rmse"
+    boosted = next(c for c in plan["candidates"] if c["name"] == "lightgbm")
+    assert boosted["params"] == {"objective": "l2"}
+
+
+INTERMITTENT = """\
+## ML Problem Definition
+- Problem type: Forecasting
+- Success metrics: {metric}
+## Data Requirements
+- Training data: units.csv
+- Target: units
+- Time column: day
+- Series column: sku
+- Horizon: 7
+## Model Requirements
+"""
