@@ -146,7 +146,10 @@ class AmountProblem(TabularProblem):
         """
         residuals = np.sort((outcome["truth"] - outcome["prediction"]).abs().to_numpy())
         rank = min(len(residuals) - 1, int(np.ceil((len(residuals) + 1) * _LEVEL)) - 1)
-        return {"interval": {"level": _LEVEL, "half_width": float(residuals[rank])},
+        interval = {"level": _LEVEL, "half_width": float(residuals[rank])}
+        if (outcome["truth"] >= 0).all():
+            interval["least"] = 0.0  # what was never below nothing is not said to be
+        return {"interval": interval,
                 "rule": f"{_LEVEL:.0%} of validation residuals lie within this half width"}  # fmt: skip
 
     # -- measuring ---------------------------------------------------------------------------------
@@ -218,11 +221,13 @@ class AmountProblem(TabularProblem):
         """Return the answers that belong to predicted numbers."""
         half = (decision.get("interval") or {}).get("half_width")
         level = (decision.get("interval") or {}).get("level")
+        least = (decision.get("interval") or {}).get("least", -np.inf)
         answers: list[dict[str, Any]] = []
         for value in outcome["prediction"].to_numpy(dtype=float):
             answer: dict[str, Any] = {"prediction": float(value)}
             if half is not None:
-                answer["interval"] = {"low": float(value - half), "high": float(value + half), "level": level}
+                low = max(float(value - half), min(float(least), float(value)))
+                answer["interval"] = {"low": low, "high": float(value + half), "level": level}
             answers.append(answer)
         return answers
 

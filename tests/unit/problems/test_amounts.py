@@ -34,3 +34,17 @@ def test_bands_end_at_values_that_are_there() -> None:
         ("8 to 9", 2),
     ]
     assert _bands_of([3.0, 3.0]) == [("3", 2)]
+
+
+def test_an_interval_of_what_was_never_negative_does_not_begin_below_nothing() -> None:
+    problem, unused = LifetimeValue(), object()
+    truth = np.arange(20.0)
+    outcome = pd.DataFrame({"truth": truth, "prediction": truth + np.resize([3.0, -3.0], 20)})
+    decision = problem.decide(outcome, unused, unused, unused)  # type: ignore[arg-type]
+    low, high = (
+        problem.answers(pd.DataFrame({"prediction": [p]}), decision)[0]["interval"] for p in (1.0, 10.0)
+    )
+    assert (low["low"], low["high"]) == (0.0, 4.0) and high["low"] == 7.0
+    with_refunds = outcome.assign(truth=truth - 1)
+    decision = problem.decide(with_refunds, unused, unused, unused)  # type: ignore[arg-type]
+    assert problem.answers(pd.DataFrame({"prediction": [1.0]}), decision)[0]["interval"]["low"] < 0
