@@ -143,6 +143,11 @@ def evaluate(
     save_record(increment.folder / "reports" / "evaluation.json", "evaluation", 1, {
         "experiment": experiment, "algorithm": algorithm, "selection_metric": measured[0]["name"], "metrics": measured,
         "holdout": holdout, "n_holdout": 400, "n_train": 1600, "model_bytes": 1000, "decision": {}, "role": "candidate",
+        "problem": "classification", "generation": "g1", "split": "stratified 20% holdout", "data_sha256": "0" * 64,
+        "undefined": {}, "models": [], "comparisons": [], "tables": [], "segments": None, "latency": {},
+        "errors": {"mean_loss": 0.4, "columns": [], "worst": []}, "train_seconds": 1.5, "findings": [],
+        "overfitting": {"metric": measured[0]["name"], "train": None, "cv": None, "cv_std": None, "holdout": None,
+                        "n_folds": 5},
     })  # fmt: skip
 
 

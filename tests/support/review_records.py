@@ -24,6 +24,8 @@ from specweave.review.reviewing import review_increment
 TODAY = dt.date(2026, 11, 24)
 GENERATION = "aaaabbbbccccdddd"
 HOLDOUT = "1111222233334444"
+SEGMENTS = {"checked": 4, "min_rows": 30, "too_small": 0, "undefined": 0}
+PAIRED = {"n": 400, "test": "paired bootstrap"}
 SHA = "ab" * 32
 
 SPEC = """\
@@ -161,7 +163,8 @@ class Records:
         self.evaluation = {
             "algorithm": "LGBMClassifier", "selection_metric": "roc_auc", "n_holdout": 400, "n_train": 1600,
             "holdout": HOLDOUT, "generation": GENERATION, "data_sha256": SHA, "undefined": {}, "findings": [],
-            "split": self.profile["split"]["strategy"],
+            "split": self.profile["split"]["strategy"], "role": "tuned", "problem": "classification", "tables": [],
+            "model_bytes": 1000, "train_seconds": 1.5, "latency": {},
             "decision": {"labels": ["No", "Yes"], "positive": "Yes", "threshold": 0.4, "rule": "best F1"},
             "metrics": [
                 metric,
@@ -170,13 +173,13 @@ class Records:
                  "higher_is_better": False},
             ],
             "overfitting": {"metric": "roc_auc", "train": 0.88, "cv": 0.845, "cv_std": 0.01, "holdout": 0.842, "n_folds": 5},
-            "segments": {"metric": "roc_auc", "overall": 0.842, "worst": []},
-            "errors": {"columns": [{"column": "plan", "explained": 0.1, "worst_value": "basic"}], "worst": []},
+            "segments": {"metric": "roc_auc", "overall": 0.842, "worst": [], **SEGMENTS},
+            "errors": {"mean_loss": 0.4, "columns": [{"column": "plan", "explained": 0.1, "worst_value": "basic"}], "worst": []},
             "comparisons": [
                 {"role": "best baseline", "ours": 0.842, "theirs": 0.62, "difference": 0.222, "low": 0.18, "high": 0.26,
-                 "p_value": 0.004, "verdict": "better", "metric": "roc_auc"},
+                 "p_value": 0.004, "verdict": "better", "metric": "roc_auc", **PAIRED},
                 {"role": "runner-up", "ours": 0.842, "theirs": 0.82, "difference": 0.022, "low": 0.01, "high": 0.03,
-                 "p_value": 0.01, "verdict": "better", "metric": "roc_auc"},
+                 "p_value": 0.01, "verdict": "better", "metric": "roc_auc", **PAIRED},
             ],
         }  # fmt: skip
 
@@ -202,7 +205,7 @@ class Records:
             )
         lines = [
             {"experiment": self.id_of(m.name), "algorithm": m.algorithm, "role": m.role, "validation": m.value,
-             "holdout": m.value - 0.003, "model_bytes": m.size}
+             "holdout": m.value - 0.003, "model_bytes": m.size, "validation_std": 0.01, "train_seconds": 1.5}
             for m in self.models if m.status == "completed" and m.role in ("baseline", "candidate", "tuned")
         ]  # fmt: skip
         evaluation = {"experiment": best, "models": lines, **self.evaluation}

@@ -12,7 +12,7 @@ import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 
@@ -28,6 +28,25 @@ KIND = "model-version"
 SCHEMA = 1
 STATUSES = ("candidate", "production", "retired")
 _METADATA = re.compile(r"^model-v(\d+)\.metadata\.json$")
+
+
+class VersionShape(TypedDict):
+    """``model-vN.metadata.json``."""
+
+    version: str
+    file: str
+    sha256: str
+    experiment: str
+    algorithm: str
+    created: NotRequired[str]
+    status: NotRequired[str]
+    bytes: NotRequired[int]
+    metrics: NotRequired[dict[str, dict[str, Any]]]
+    params: NotRequired[dict[str, Any]]
+    decision: NotRequired[dict[str, Any] | None]
+    packages: NotRequired[dict[str, str]]
+    input_schema: NotRequired[dict[str, Any] | None]
+    promotions: NotRequired[list[dict[str, Any]]]
 
 
 class ModelVersion(msgspec.Struct, frozen=True):
@@ -146,7 +165,7 @@ def load_model(path: Path, *, trust: bool = False) -> Any:
                 where=short_name(path),
                 hint="load it with trust=True only if you know who made it",
             )
-        body = load_record(record, KIND, SCHEMA)
+        body = load_record(record, KIND, SCHEMA, shape=VersionShape)
         check_bytes(ModelVersion(0, str(body.get("version")), path, body))
     return unpickle(path)
 
@@ -252,5 +271,5 @@ def written_numbers(models: Path) -> list[int]:
 
 def load_version(models: Path, number: int) -> ModelVersion:
     """Read one version's metadata."""
-    body = load_record(metadata_path(models, number), KIND, SCHEMA)
+    body = load_record(metadata_path(models, number), KIND, SCHEMA, shape=VersionShape)
     return ModelVersion(number, str(body.get("version")), models / str(body.get("file")), body)

@@ -17,6 +17,7 @@ from specweave.files.atomic import write_text
 
 Upgrader = Callable[[dict[str, Any]], dict[str, Any]]
 
+_RESTORE = "restore the file from git, or delete it and run the task that writes it again"
 # JSON has no NaN or infinity; these strings stand for them and round-trip through float().
 _SPECIAL = {"NaN", "Infinity", "-Infinity"}
 
@@ -77,7 +78,7 @@ def load_json(path: Path) -> Any:
         raise CorruptFileError(
             f"not valid JSON: {error.msg}",
             where=f"{path}:{error.lineno}",
-            hint="restore the file from git, or delete it and run the task that writes it again",
+            hint=_RESTORE,
         ) from error
 
 
@@ -111,7 +112,13 @@ def save_record(path: Path, kind: str, schema: int, body: Mapping[str, Any]) -> 
 
 
 def load_record(
-    path: Path, kind: str, schema: int, upgraders: Mapping[int, Upgrader] | None = None
+    path: Path,
+    kind: str,
+    schema: int,
+    upgraders: Mapping[int, Upgrader] | None = None,
+    *,
+    shape: Any = None,
+    remedy: str | None = None,
 ) -> dict[str, Any]:
     """Read a record file of `kind`, upgraded to `schema`.
 
@@ -119,14 +126,19 @@ def load_record(
     ----------
     upgraders : mapping of int to callable, optional
         For each older schema, a pure function from its body to the next schema's.
+    shape : type, optional
+        What the record must hold (see ``files.shapes``).
+    remedy : str, optional
+        The command that writes the record anew, for hints.
 
     Raises
     ------
     CorruptFileError
-        If it is not a mapping of that kind.
+        If it is not a mapping of that kind, or not of that shape.
     NewerSchemaError
         If its schema is newer than `schema`.
     """
+    hint = f"restore the file from git, or run: {remedy}" if remedy else _RESTORE
     if path.suffix in (".yaml", ".yml"):
         from specweave.files.yamlio import load_yaml
 
@@ -135,10 +147,10 @@ def load_record(
         record = load_json(path)
     if not isinstance(record, dict) or record.get("kind") != kind:
         found = record.get("kind") if isinstance(record, dict) else type(record).__name__
-        raise CorruptFileError(f"expected a record of kind '{kind}', found {found!r}", where=path)
+        raise CorruptFileError(f"expected a record of kind '{kind}', found {found!r}", where=path, hint=hint)
     version = record.get("schema")
     if not isinstance(version, int):
-        raise CorruptFileError("the record has no integer 'schema'", where=path)
+        raise CorruptFileError("the record has no integer 'schema'", where=path, hint=hint)
     if version > schema:
         raise NewerSchemaError(
             f"'{kind}' schema {version} is newer than this specweave can read ({schema})",
@@ -148,9 +160,13 @@ def load_record(
     while version < schema:
         upgrade = (upgraders or {}).get(version)
         if upgrade is None:
-            raise CorruptFileError(f"no way to read '{kind}' schema {version}", where=path)
+            raise CorruptFileError(f"no way to read '{kind}' schema {version}", where=path, hint=hint)
         version += 1
         record = {**upgrade(record), "schema": version}
+    if shape is not None:
+        from specweave.files.shapes import check_shape
+
+        check_shape(record, shape, path, hint)
     return dict(record)
 
 

@@ -29,7 +29,7 @@ from specweave.pipeline.validation import Validation, describe, validate_increme
 from specweave.pipeline.verdicts import Verdict, metric_from
 from specweave.problems.base import problem_for
 from specweave.records import Metric
-from specweave.stages.evaluation import REPORT, load_evaluation
+from specweave.stages.records import find_evaluation
 
 AS_RECORDED = "as recorded in tests.md; its data is not in this checkout"
 _WILL_RUN = re.compile(r"^(.+) will run$")
@@ -148,7 +148,7 @@ def load_standing(increment: Increment) -> Standing:
     """
     spec = load_spec(increment.spec_path)
     found = validate_increment(increment, write=False)
-    evaluation = load_evaluation(increment.folder) if (increment.folder / REPORT).exists() else None
+    evaluation = find_evaluation(increment.folder)
     tasks = load_tasks(increment.tasks_path)
     here = _data_here(increment, spec)
     lines = _task_lines(increment, found, tasks)

@@ -24,6 +24,7 @@ from specweave.increments.spec import load_spec
 from specweave.increments.tasks import load_tasks
 from specweave.pipeline.system import dependencies_of
 from specweave.problems.base import problem_for
+from specweave.stages.records import find_evaluation
 
 _PACKAGES = (
     "numpy",
@@ -203,8 +204,8 @@ def _renumber_experiments(increment: Increment) -> list[str]:
     if not names:
         return []
     folder = increment.experiments
-    path = increment.folder / "reports" / "evaluation.json"
-    fixed = str(load_json(path)["experiment"]) if path.exists() else ""
+    evaluation = find_evaluation(increment.folder)
+    fixed = str(evaluation["experiment"]) if evaluation else ""
     records = {name: load_json(folder / name / "experiment.json") for name in names}
     done: list[str] = []
     for number in sorted({name.split("-")[1] for name in names}):

@@ -9,13 +9,14 @@ from typing import Any
 
 from specweave.errors import SpecweaveError
 from specweave.files.documents import Document
-from specweave.files.store import load_json, read_text
+from specweave.files.store import read_text
 from specweave.increments.project import Increment
 from specweave.increments.spec import load_spec, read_status
 from specweave.increments.tasks import load_tasks
 from specweave.pipeline.documents import RESULTS_BLOCK
 from specweave.pipeline.lock import load_lock
 from specweave.pipeline.staleness import missing_evidence
+from specweave.stages.records import find_evaluation
 
 
 def increment_overview(increment: Increment) -> dict[str, Any]:
@@ -46,10 +47,9 @@ def increment_overview(increment: Increment) -> dict[str, Any]:
 
 
 def _best(increment: Increment) -> tuple[str | None, str | None]:
-    path = increment.folder / "reports" / "evaluation.json"
-    if not path.exists():
+    body = find_evaluation(increment.folder)
+    if body is None or not body["metrics"]:
         return None, None
-    body = load_json(path)
     first = next((m for m in body["metrics"] if m["name"] == body["selection_metric"]), body["metrics"][0])
     return f"{body['experiment']} ({body['algorithm']})", f"{first['name']} {float(first['value']):.4g}"
 

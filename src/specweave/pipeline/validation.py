@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from specweave.errors import StageError, did_you_mean
+from specweave.errors import did_you_mean
 from specweave.files.atomic import write_text
 from specweave.files.documents import Document
 from specweave.files.store import read_text
@@ -33,8 +33,8 @@ from specweave.pipeline.system import waiting_elsewhere
 from specweave.pipeline.verdicts import Evidence, Verdict, judge
 from specweave.problems.base import problem_for
 from specweave.records import Metric
-from specweave.stages.evaluation import REPORT, load_evaluation
 from specweave.stages.numbers import short_number
+from specweave.stages.records import EVALUATION, find_evaluation
 from specweave.stages.workspace import workspace_of
 
 AMENDMENTS_BLOCK = "amendments"
@@ -110,7 +110,7 @@ def validate_increment(
     lock = load_lock(increment.lock_path)
     states = task_states(increment, spec, plan, tasks, lock, elsewhere=waiting_elsewhere(increment, spec))
     found = Validation(increment.id, gates=[_task_gate(increment, s, lock) for s in states])
-    evaluation = _evaluation(increment) if problem.trains else logged_metrics(increment)
+    evaluation = find_evaluation(increment.folder) if problem.trains else logged_metrics(increment)
     if not problem.trains:
         found.gates.append(_experiments_gate(increment))
     elif evaluation is not None:
@@ -164,13 +164,6 @@ def _task_gate(increment: Increment, state: TaskState, lock: Lock) -> Gate:
     return Gate(name=name, passed=False, note=note, fix=f"{fix} --task {task.id}")
 
 
-def _evaluation(increment: Increment) -> dict[str, Any] | None:
-    try:
-        return load_evaluation(increment.folder)
-    except StageError:
-        return None
-
-
 def _evidence_gates(increment: Increment, evaluation: dict[str, Any]) -> list[Gate]:
     """Check what the seed names: experiments logged, best model saved, metrics documented, explained."""
     number = increment.number
@@ -189,16 +182,16 @@ def _evidence_gates(increment: Increment, evaluation: dict[str, Any]) -> list[Ga
 
 def _as_written(increment: Increment, lock: Lock) -> list[Gate]:
     """Check that the numbers judged are those that the task wrote, not edited since."""
-    path = increment.folder / REPORT
-    writer = next((name for name, record in lock.tasks.items() if REPORT in record.outputs), None)
+    path = increment.folder / EVALUATION
+    writer = next((name for name, record in lock.tasks.items() if EVALUATION in record.outputs), None)
     if writer is None or not path.exists():
         return []
     # git may have changed the line endings on its way here.
     raw = path.read_bytes()
     hashes = {hashlib.sha256(data).hexdigest() for data in (raw, raw.replace(b"\r\n", b"\n"))}
-    passed = lock.tasks[writer].outputs[REPORT] in hashes
+    passed = lock.tasks[writer].outputs[EVALUATION] in hashes
     return [Gate(name="Evaluation is as it was written", passed=passed,
-                 note="" if passed else f"{REPORT} was changed since {writer} wrote it",
+                 note="" if passed else f"{EVALUATION} was changed since {writer} wrote it",
                  fix="" if passed else f"sw do {increment.number} --task {writer} --force")]  # fmt: skip
 
 

@@ -383,16 +383,16 @@ def _nothing_to_compare(criterion: Criterion, evidence: Evidence, ours: str) -> 
 
 
 def _judge_explained(criterion: Criterion, evidence: Evidence) -> Verdict:
-    from specweave.files.store import load_json
+    from specweave.stages.records import find_explanation
 
     experiment = str((evidence.evaluation or {})["experiment"])
-    path = evidence.increment.folder / "reports" / "explanation.json"
+    found = find_explanation(evidence.increment.folder)
     fix = f"sw do {evidence.increment.number} --task T-007"
-    if not path.exists() or load_json(path).get("experiment") != experiment:
+    if found is None or found["experiment"] != experiment:
         return Verdict(criterion=criterion, verdict="missing", blocks=True, experiment=experiment,
                        note="the chosen model is not explained", fix=fix)  # fmt: skip
-    counts = [len(example.get("reasons", [])) for example in load_json(path).get("examples", [])]
-    wanted, names = int(criterion.value), len(load_json(path).get("importance", []))
+    counts = [len(example.get("reasons", [])) for example in found["examples"]]
+    wanted, names = int(criterion.value), len(found["importance"])
     # A model of two columns cannot give three reasons; it then gives all it has.
     good = bool(counts) and min(counts) >= min(wanted, names or wanted)
     note = f"{len(counts)} example predictions, each with at least {min(counts) if counts else 0} reasons"

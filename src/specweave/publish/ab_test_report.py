@@ -12,9 +12,8 @@ from typing import Any
 from specweave.errors import StageError
 from specweave.experiments.tables import markdown_table
 from specweave.files.atomic import write_text
-from specweave.files.store import load_record
-from specweave.stages.ab_test import KIND, REPORT, SCHEMA
 from specweave.stages.numbers import short_number
+from specweave.stages.records import AB_TEST, load_ab_test
 
 PLAN = "deploy/ab-test-plan.md"
 
@@ -27,10 +26,9 @@ def publish_ab_test_plan(folder: Path) -> list[Path]:
     StageError
         If no test was planned yet.
     """
-    path = folder / REPORT
-    if not path.exists():
+    if not (folder / AB_TEST).exists():
         raise StageError("no A/B test was planned yet", where=folder.name, hint="run: sw do --task T-009")
-    return [write_text(folder / PLAN, render_ab_test(load_record(path, KIND, SCHEMA), increment=folder.name))]
+    return [write_text(folder / PLAN, render_ab_test(load_ab_test(folder), increment=folder.name))]
 
 
 def render_ab_test(record: Mapping[str, Any], *, increment: str) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from specweave.files.atomic import write_text
-from specweave.files.store import load_record, number
+from specweave.files.store import number
 from specweave.serving import inference
-from specweave.stages.deployment import DEPLOY, KIND, RECORD, SCHEMA
+from specweave.stages.deployment import DEPLOY
+from specweave.stages.records import load_deployment
 
 DOCUMENT = "deploy/DEPLOYMENT.md"
 _MOST_METRICS = 8
@@ -28,8 +29,8 @@ def publish_deployment_docs(folder: Path) -> list[Path]:
     StorageError
         If the deployment was not prepared yet.
     """
-    record = load_record(folder / RECORD, KIND, SCHEMA)
-    package = load_record(folder / DEPLOY / inference.PACKAGE, inference.KIND, inference.SCHEMA)
+    record = load_deployment(folder)
+    package = inference.load_package(folder / DEPLOY)
     return [write_text(folder / DOCUMENT, render_deployment(record, package, folder.name))]
 
 

@@ -20,8 +20,8 @@ from specweave.metrics.base import find_metric, known_metric, parse_metric_ref
 from specweave.problems.base import problem_for
 from specweave.publish.drawing import save_figures
 from specweave.records import Figure
-from specweave.stages.evaluation import load_evaluation
 from specweave.stages.numbers import short_number
+from specweave.stages.records import load_evaluation
 from specweave.stages.training import load_predictions
 
 REPORT = "evaluation-report.md"
@@ -131,7 +131,7 @@ def _doubts(findings: Sequence[Mapping[str, Any]]) -> str:
     order = {"error": 0, "warning": 1, "info": 2}
     lines = [
         f"- **{f['severity']} {f['code']}**: {f['message']}."
-        + (f" {_sentence(f['advice'])}" if f["advice"] else "")
+        + (f" {_sentence(f['advice'])}" if f.get("advice") else "")
         for f in sorted(findings, key=lambda f: (order.get(f["severity"], 3), f["code"]))
     ]
     return "## Doubts\n\n" + "\n".join(lines) + "\n"

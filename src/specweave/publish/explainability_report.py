@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from specweave.files.atomic import write_text
-from specweave.files.store import load_record
 from specweave.publish.drawing import save_figures
 from specweave.publish.explanation_pictures import explanation_figures, unit_words
-from specweave.stages.explanation import KIND, RECORD, SCHEMA, load_shap_values
+from specweave.stages.explanation import load_shap_values
 from specweave.stages.rationale import render_value
+from specweave.stages.records import load_explanation
 
 REPORT = "reports/explainability-report.md"
 _PREFIX = "explainability-"
@@ -35,7 +35,7 @@ def publish_explainability_report(folder: Path) -> list[Path]:
     StorageError, StageError
         If the explanation is missing or its SHAP values are not those it names.
     """
-    record = load_record(folder / RECORD, KIND, SCHEMA)
+    record = load_explanation(folder)
     figures = explanation_figures(record, load_shap_values(folder, record))
     pictures = save_figures(figures, folder / "reports", prefix=_PREFIX)
     alts = {figure.name: figure.alt for figure in figures}

@@ -15,10 +15,10 @@ from specweave.files.store import load_record
 from specweave.increments.project import Increment
 from specweave.publish.notebook_files import load_edited, load_template, make_notebook, save_notebook
 from specweave.publish.notebook_kernel import execute
-from specweave.stages.evaluation import load_evaluation
 from specweave.stages.explore import load_profile
 from specweave.stages.features import IMPORTANCE
 from specweave.stages.progress import tell
+from specweave.stages.records import load_evaluation
 from specweave.stages.workspace import DEFINITIONS
 
 FOLDER = "notebooks"

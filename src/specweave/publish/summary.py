@@ -14,7 +14,9 @@ from typing import Any
 
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.store import ExperimentStore
-from specweave.files.store import load_json, read_text
+from specweave.experiments.version_files import metadata_path
+from specweave.experiments.versions import list_versions
+from specweave.files.store import read_text
 from specweave.increments.project import Increment
 from specweave.increments.spec import load_spec
 from specweave.metrics.base import find_metric, parse_metric_ref
@@ -22,6 +24,7 @@ from specweave.pipeline.reproduction import render_reproduction
 from specweave.pipeline.validation import Validation, describe, metric_label, value_text
 from specweave.pipeline.verdicts import Verdict, metric_from
 from specweave.stages.numbers import short_number
+from specweave.stages.records import DEPLOYMENT, find_evaluation, load_deployment
 
 
 def render_summary(increment: Increment, found: Validation) -> str:
@@ -29,11 +32,10 @@ def render_summary(increment: Increment, found: Validation) -> str:
     spec = load_spec(increment.spec_path)
     records = [r for r in ExperimentStore(increment.experiments).list() if r.tags.get("role") != "analysis"]
     head = [f"## {spec.title} - COMPLETE", "", f"> {spec.request}" if spec.request else ""]
-    path = increment.folder / "reports" / "evaluation.json"
-    if not path.exists():  # its tasks are scripts of its own, and it has no model
+    evaluation = find_evaluation(increment.folder)
+    if evaluation is None:  # its tasks are scripts of its own, and it has no model
         own = [head, _logged(records), _criteria(found.verdicts), _lessons(records)]
         return "\n".join(line for part in own for line in [*part, ""]).rstrip("\n") + "\n"
-    evaluation = load_json(path)
     parts = [
         head,
         _experiments(records, evaluation),
@@ -124,9 +126,9 @@ def _operational(name: str) -> bool:
 
 
 def _version_of(increment: Increment, experiment: str) -> tuple[Path, dict[str, Any]] | None:
-    found = [(p, load_json(p)) for p in sorted((increment.folder / "models").glob("model-v*.metadata.json"))]
-    matching = [(p, body) for p, body in found if body.get("experiment") == experiment]
-    return matching[-1] if matching else None
+    models = increment.folder / "models"
+    matching = [v for v in list_versions(models) if v.metadata["experiment"] == experiment]
+    return (metadata_path(models, matching[-1].number), matching[-1].metadata) if matching else None
 
 
 def _readiness(increment: Increment, found: Validation, evaluation: Mapping[str, Any]) -> list[str]:
@@ -146,15 +148,14 @@ def _readiness(increment: Increment, found: Validation, evaluation: Mapping[str,
     lines.append(
         f"- {_mark(shap.exists())} Explainability: SHAP values computed ([report](reports/explainability-report.md))"
     )
-    deployment = increment.folder / "reports" / "deployment.json"
-    if deployment.exists():
-        parity = load_json(deployment).get("parity") or {}
-        rows = parity.get("rows")
+    if (increment.folder / DEPLOYMENT).exists():
+        parity = load_deployment(increment.folder)["parity"]
+        rows = parity["rows"]
         told = (
             f"a fresh process gave the same answers for {rows} rows" if rows else "checked in a fresh process"
         )
         lines.append(
-            f"- {_mark(bool(parity.get('passed', True)))} Inference package: {told} ([deploy](deploy/DEPLOYMENT.md))"
+            f"- {_mark(bool(parity['passed']))} Inference package: {told} ([deploy](deploy/DEPLOYMENT.md))"
         )
     plan = increment.folder / "deploy" / "ab-test-plan.md"
     lines.append(f"- {_mark(plan.exists())} A/B test plan documented ([plan](deploy/ab-test-plan.md))")

@@ -27,6 +27,7 @@ from specweave.problems.base import Choice, Problem, problem_for
 from specweave.review.base import PLAN, SPEC, Change
 from specweave.review.record_view import View
 from specweave.review.trials import Trial, load_trials
+from specweave.stages.records import EvaluationShape, remedy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,9 +122,14 @@ class Evidence:
             If it cannot be read.
         """
         if name not in self._views:
-            file, kind, schema, _ = RECORDS[name]
+            file, kind, schema, task = RECORDS[name]
             path = self.folder / file
-            self._views[name] = View(load_record(path, kind, schema), file) if path.exists() else None
+            shape = EvaluationShape if name == "evaluation" else None
+            self._views[name] = (
+                View(load_record(path, kind, schema, shape=shape, remedy=remedy(task)), file)
+                if path.exists()
+                else None
+            )
         return self._views[name]
 
     def get(self, name: str) -> View:

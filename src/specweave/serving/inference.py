@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
@@ -27,6 +27,36 @@ PACKAGE = "package.json"
 MODEL, ROWS_SCHEMA, BACKGROUND = "model.pkl", "schema.yaml", "background.parquet"
 
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Any]
+
+
+class PackageShape(TypedDict):
+    """``package.json``."""
+
+    version: str
+    problem: str
+    algorithm: str
+    experiment: str
+    columns: list[str]
+    identifiers: list[str]
+    decision: dict[str, Any]
+    model_sha256: str
+    reasons: int
+    seed: int
+    metrics: dict[str, dict[str, Any]]
+    roles: dict[str, Any]
+    scripts: dict[str, str]
+
+
+def load_package(folder: Path) -> dict[str, Any]:
+    """Read what a package says of itself.
+
+    Raises
+    ------
+    StorageError
+        If it is missing or is not what T-008 writes; names the key.
+    """
+    remedy = "sw do --task T-008 --force"
+    return load_record(folder / PACKAGE, KIND, SCHEMA, shape=PackageShape, remedy=remedy)
 
 
 @dataclass
@@ -76,7 +106,7 @@ class Predictor:
             If the model is not the one that was packaged.
         """
         folder = Path(folder)
-        package = load_record(folder / PACKAGE, KIND, SCHEMA)
+        package = load_package(folder)
         path = folder / MODEL
         if not trust and sha256_file(path) != package["model_sha256"]:
             raise CorruptFileError(

@@ -20,8 +20,8 @@ from specweave.files.store import load_record, plain, save_record
 from specweave.problems.base import Dataset, Problem, Source
 from specweave.records import Finding
 from specweave.serving.inference import PACKAGE, Predictor, flat_answer
-from specweave.stages.evaluation import load_evaluation
 from specweave.stages.measuring import measure_with_interval
+from specweave.stages.records import load_evaluation
 from specweave.stages.workspace import Workspace, open_workspace
 from specweave.tables.drift import check_drift
 from specweave.tables.kinds import ColumnKind, as_kind, infer_kinds

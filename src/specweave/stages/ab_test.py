@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from specweave.errors import DataError, SpecError
-from specweave.files.store import load_record, save_record
-from specweave.stages.evaluation import load_evaluation
+from specweave.files.store import save_record
 from specweave.stages.numbers import short_number
 from specweave.stages.progress import tell
+from specweave.stages.records import AB_TEST, SCHEMA, load_ab_test, load_evaluation
 from specweave.stages.training import load_predictions
 from specweave.stages.workspace import Workspace, open_workspace
 from specweave.statistics.power import (
@@ -26,8 +26,6 @@ from specweave.statistics.power import (
 )
 
 KIND = "ab-test"
-SCHEMA = 1
-REPORT = "reports/ab-test.json"
 DAILY_TRAFFICS = (100, 1_000, 10_000, 100_000)
 LONGEST_DAYS = 8 * 7  # past two months seasons and releases blur what is compared
 _SHRINKAGE = 0.5  # of an offline gain, what a cautious plan expects to see online
@@ -94,12 +92,12 @@ def plan_ab_test(increment: str | None = None) -> dict[str, Any]:
             "requests fail that control answers",
         ],
     }
-    save_record(workspace.folder / REPORT, KIND, SCHEMA, record)
+    save_record(workspace.folder / AB_TEST, KIND, SCHEMA, record)
     tell(
         "note",
         f"A/B test: {sizing['per_arm']:,} {unit}s per arm to see a change of {short_number(effect, 3)}",
     )
-    return load_record(workspace.folder / REPORT, KIND, SCHEMA)
+    return load_ab_test(workspace.folder)
 
 
 # -- pure parts ------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from specweave.experiments.pickled_packages import loose_modules, pickle_modules
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.version_files import ModelVersion
 from specweave.experiments.versions import ModelVersions
-from specweave.files.store import load_record, save_record
+from specweave.files.store import save_record
 from specweave.records import Finding, Metric
 from specweave.serving.inference import Predictor
 from specweave.serving.package import pin_requirements, save_dockerfile, save_package, save_requirements
@@ -30,17 +30,15 @@ from specweave.serving.parity import (
     json_rows,
     largest_difference,
 )
-from specweave.stages.evaluation import REPORT, load_evaluation
 from specweave.stages.explanation import background_rows, decision_of, evaluated_best, reasons_wanted
 from specweave.stages.holdout import MODEL
 from specweave.stages.progress import tell
+from specweave.stages.records import DEPLOYMENT, EVALUATION, SCHEMA, load_deployment, load_evaluation
 from specweave.stages.training import load_predictions
 from specweave.stages.workspace import Workspace, open_workspace
 from specweave.tables.schema import load_schema, make_schema
 
 KIND = "deployment"
-SCHEMA = 1
-RECORD = "reports/deployment.json"
 DEPLOY = "deploy"
 _PARITY_ROWS = 50
 _REFERENCE_ROWS = 1000
@@ -75,7 +73,7 @@ def prepare_deployment(
     named = ModelVersions(workspace.folder / "models").get(version) if version else None
     best = workspace.store.get(str(named.metadata["experiment"])) if named else evaluated_best(workspace)
     outcome = load_predictions(best, "holdout")
-    if outcome is None or not (workspace.folder / REPORT).exists():
+    if outcome is None or not (workspace.folder / EVALUATION).exists():
         raise StageError(
             f"{best.id} was not evaluated yet", where=workspace.increment.id,
             hint=f"run: sw do {workspace.increment.number} --task T-006",
@@ -131,17 +129,17 @@ def prepare_deployment(
         },
         "findings": _findings(parity, loose),
     }
-    save_record(workspace.folder / RECORD, KIND, SCHEMA, record)
+    save_record(workspace.folder / DEPLOYMENT, KIND, SCHEMA, record)
     if not parity["passed"]:
         raise StageError(
             f"deploy/ answers otherwise than measured, by up to {parity['largest_difference']:.3g}",
-            where=f"{workspace.increment.id}/{RECORD}",
+            where=f"{workspace.increment.id}/{DEPLOYMENT}",
             hint="look at deploy/inference.py if you edited it; else report this with the record",
         )
     tell(
         "note", f"{model.version}: {parity['rows']} answers reproduced, p95 {latency['p95_ms']:.1f} ms a row"
     )
-    return load_record(workspace.folder / RECORD, KIND, SCHEMA)
+    return load_deployment(workspace.folder)
 
 
 def register_model(
@@ -256,7 +254,7 @@ def _findings(parity: Mapping[str, Any], loose: list[str]) -> list[Finding]:
         found.append(
             Finding(
                 code="SW721", severity="error", message="the package's answers differ from the measured ones",
-                where=RECORD, evidence={"largest_difference": parity["largest_difference"]},
+                where=DEPLOYMENT, evidence={"largest_difference": parity["largest_difference"]},
                 advice="do not deploy it",
             )
         )  # fmt: skip

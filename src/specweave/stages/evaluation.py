@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from specweave.errors import DataError, StageError
-from specweave.files.store import load_record, save_record
+from specweave.files.store import save_record
 from specweave.metrics.base import MetricRef, find_metric
 from specweave.records import Finding, Metric
 from specweave.stages import doubts
@@ -26,17 +25,16 @@ from specweave.stages.latency import operational_metrics, time_answers
 from specweave.stages.measuring import compare_relative, measure_with_interval
 from specweave.stages.numbers import short_number
 from specweave.stages.progress import tell
+from specweave.stages.records import EVALUATION, SCHEMA, load_evaluation
 from specweave.stages.segments import band_columns, find_error_columns, measure_segments, worst_rows
 from specweave.stages.training import best_of, trained
 from specweave.stages.workspace import Workspace, open_workspace
 from specweave.statistics.bootstrap import paired_bootstrap
 from specweave.statistics.paired import compare_losses
 
-__all__ = ["compare_relative", "evaluate_models", "load_evaluation", "measure_with_interval"]
+__all__ = ["compare_relative", "evaluate_models", "measure_with_interval"]
 
 KIND = "evaluation"
-SCHEMA = 1
-REPORT = "reports/evaluation.json"
 _TRAIN_ROWS = 20_000  # enough to place the training score to three digits
 
 
@@ -90,27 +88,13 @@ def evaluate_models(
     everyone = [predict_holdout(workspace, record, now) for record in trained(workspace)]
     chosen = next(e for e in everyone if e.record.id == best.id)
     record = _evaluation(workspace, chosen, everyone, n_resamples=n_resamples, calls=calls)
-    path = workspace.folder / REPORT
+    path = workspace.folder / EVALUATION
     save_record(path, KIND, SCHEMA, record)
     first: Metric = record["metrics"][0]
     tell(
         "note", f"{best.id}: {first.name} {short_number(first.value)} on {record['n_holdout']} untouched rows"
     )
     return load_evaluation(workspace.folder)
-
-
-def load_evaluation(folder: Path) -> dict[str, Any]:
-    """Read an increment's ``reports/evaluation.json``.
-
-    Raises
-    ------
-    StageError
-        If there is none yet.
-    """
-    path = folder / REPORT
-    if not path.exists():
-        raise StageError("nothing was evaluated yet", where=folder.name, hint="run: sw do --task T-006")
-    return load_record(path, KIND, SCHEMA)
 
 
 # -- the record ------------------------------------------------------------------------------------

@@ -21,22 +21,20 @@ from specweave.errors import StageError
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.version_files import unpickle
 from specweave.files.atomic import write_bytes
-from specweave.files.store import load_record, save_record, sha256_file
+from specweave.files.store import save_record, sha256_file
 from specweave.problems.base import Contributions, Dataset, Problem
 from specweave.problems.example_rows import ExampleRow
 from specweave.records import Finding
 from specweave.stages.choice import choose_best
-from specweave.stages.evaluation import REPORT, load_evaluation
 from specweave.stages.explanation_checks import check_explanation
 from specweave.stages.holdout import load_trained, note_reading
 from specweave.stages.progress import tell
 from specweave.stages.rationale import render_aim, render_rationale, render_value
+from specweave.stages.records import EVALUATION, EXPLANATION, SCHEMA, load_evaluation, load_explanation
 from specweave.stages.training import load_predictions
 from specweave.stages.workspace import Workspace, open_workspace
 
 KIND = "explanation"
-SCHEMA = 1
-RECORD = "reports/explanation.json"
 SHAP_FILE = "shap_values.pkl"
 BACKGROUND_ROWS = 100
 _PERMUTED_COLUMNS = 30
@@ -106,15 +104,15 @@ def explain_model(
             "rows": len(kept["rows"]),
         },
     }
-    save_record(workspace.folder / RECORD, KIND, SCHEMA, record)
+    save_record(workspace.folder / EXPLANATION, KIND, SCHEMA, record)
     strongest = ", ".join(entry["feature"] for entry in record["importance"][:3])
     tell("note", f"strongest columns: {strongest or 'none'}")
-    return load_record(workspace.folder / RECORD, KIND, SCHEMA)
+    return load_explanation(workspace.folder)
 
 
 def evaluated_best(workspace: Workspace) -> ExperimentRecord:
     """Return the experiment that the evaluation reports on, else the best on validation folds."""
-    if (workspace.folder / REPORT).exists():
+    if (workspace.folder / EVALUATION).exists():
         return workspace.store.get(str(load_evaluation(workspace.folder)["experiment"]))
     return choose_best(workspace)
 
@@ -127,7 +125,7 @@ def reasons_wanted(workspace: Workspace) -> int:
 
 def decision_of(workspace: Workspace, record: ExperimentRecord) -> dict[str, Any]:
     """Return the decision that was learned on validation folds: from the evaluation, else learned again."""
-    if (workspace.folder / REPORT).exists():
+    if (workspace.folder / EVALUATION).exists():
         body = load_evaluation(workspace.folder)
         if body.get("experiment") == record.id:
             return dict(body.get("decision") or {})

@@ -88,9 +88,10 @@ def _own_table(increment: Increment) -> Path:
 
 
 def _answers(increment: Increment, where: str) -> Path:
-    from specweave.files.store import load_record
+    from specweave.stages.records import EVALUATION, load_evaluation
 
-    record = load_record(_there(increment, "reports/evaluation.json", "T-006", where), "evaluation", 1)
+    _there(increment, EVALUATION, "T-006", where)
+    record = load_evaluation(increment.folder)
     return _there(increment, f"experiments/{record['experiment']}/predictions.parquet", "T-006", where)
 
 

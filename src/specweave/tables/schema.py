@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,21 @@ def make_schema(
     return {"kind": KIND, "schema": SCHEMA, "rows": len(frame), "target": target, "columns": columns}
 
 
+class ColumnShape(TypedDict):
+    """One column of a schema."""
+
+    kind: str
+    dtype: str
+    required: bool
+    nullable: NotRequired[bool]
+
+
+class SchemaShape(TypedDict):
+    """What rows must look like."""
+
+    columns: dict[str, ColumnShape]
+
+
 def save_schema(path: Path, schema: Mapping[str, Any]) -> Path:
     """Write the schema as YAML (or JSON, by the name's ending)."""
     return save_record(path, KIND, SCHEMA, schema)
@@ -76,7 +91,7 @@ def load_schema(path: Path) -> dict[str, Any]:
     StorageError
         If the file is missing, no schema, or newer than this specweave.
     """
-    return load_record(path, KIND, SCHEMA)
+    return load_record(path, KIND, SCHEMA, shape=SchemaShape)
 
 
 def _column(column: pd.Series[Any], kind: ColumnKind, required: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from specweave.errors import CorruptFileError, SpecError, SpecweaveError
-from specweave.files.store import digest, load_json
+from specweave.files.store import digest, load_json, save_record
 from specweave.increments.project import Increment, Project
 from specweave.increments.spec import read_status
 from specweave.increments.tasks import find_task, load_tasks, set_tick
@@ -78,9 +78,13 @@ def judged(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             lock.tasks[reader].inputs["T-006"] = digest(lock.tasks["T-006"].outputs)
         lock.save()
         best = load_json(increment.folder / "reports" / "evaluation.json")["experiment"]
-        reasons = [{"feature": f} for f in ("age", "income", "city")]
-        explanation = {"experiment": best, "importance": reasons, "examples": [{"reasons": reasons}] * 5}
-        (increment.folder / "reports" / "explanation.json").write_text(json.dumps(explanation))
+        reasons = [{"feature": f, "rank": i, "mean_abs_shap": 0.1, "share": 0.3}
+                   for i, f in enumerate(("age", "income", "city"), 1)]  # fmt: skip
+        example = {"row": 1, "why": "borderline", "answer": {}, "reasons": reasons, "contributions": reasons}
+        save_record(increment.folder / "reports" / "explanation.json", "explanation", 1, {
+            "experiment": best, "importance": reasons, "examples": [example] * 5, "algorithm": "linear", "method": "SHAP",
+            "unit": "log-odds", "of": "column", "n_rows": 5, "n_holdout": 5, "n_background": 5, "findings": [],
+        })  # fmt: skip
         (increment.experiments / best / "shap_values.pkl").write_bytes(pickle.dumps({}))
         for name in ("a-baseline/metrics.json", "b-tuned/optuna-journal.log", "b-tuned/model.pkl",
                      "c-candidate/model.pkl", "c-candidate/predictions.parquet", "c-candidate/shap_values.pkl"):  # fmt: skip

@@ -13,7 +13,9 @@ import pytest
 from specweave.errors import StageError, StorageError
 from specweave.files.store import save_record, sha256_file
 from specweave.publish.explainability_report import publish_explainability_report
-from specweave.stages.explanation import KIND, RECORD, SCHEMA
+from specweave.stages.explanation import KIND
+from specweave.stages.records import EXPLANATION as RECORD
+from specweave.stages.records import SCHEMA
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.normal(size=(60, 3)) * [2.0, 1.0, 0.1]
@@ -46,7 +48,7 @@ def make_folder(folder: Path, **changes: Any) -> Path:
             for i, name in enumerate(SHOWN, 1)
         ],
         "examples": [
-            {"row": 7, "why": "borderline", "story": "decided 'Yes', right", "base": -1.0, "output": -0.4,
+            {"row": 7, "why": "borderline", "answer": {"prediction": "Yes"}, "story": "decided 'Yes', right", "base": -1.0, "output": -0.4,
              "towards": "Yes", "reasons": parts, "contributions": parts, "rationale": "tenure = 2 raises it.",
              "lime": [{"feature": "tenure", "weight": 0.2, "fit": 0.31}]},
         ],

@@ -21,7 +21,7 @@ from specweave.integrations.ci.comparison import Comparison, compare_with_base
 from specweave.integrations.git import changed_paths, find_text, get_commit, merge_base
 from specweave.integrations.standing import Standing, load_standing
 from specweave.pipeline.system import dependencies_of
-from specweave.stages.evaluation import REPORT
+from specweave.stages.records import EVALUATION
 
 _PLACE = re.compile(r"^(.*?)(?::(\d+))?$")
 
@@ -137,7 +137,7 @@ def _judge(increment: Increment, base: Base | None, duplicate: bool) -> Judged:
     if base is not None:
         spec, evaluation = (standing.spec, standing.evaluation) if standing else (None, None)
         comparison = compare_with_base(
-            spec, evaluation, _at_base(increment, base, "spec.md"), _at_base(increment, base, REPORT)
+            spec, evaluation, _at_base(increment, base, "spec.md"), _at_base(increment, base, EVALUATION)
         )
     return Judged(increment.id, standing, problem, comparison)
 

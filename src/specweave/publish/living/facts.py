@@ -12,11 +12,12 @@ from typing import Any
 
 from specweave.experiments.record import ExperimentRecord
 from specweave.experiments.store import ExperimentStore
-from specweave.files.store import load_json, load_record
+from specweave.experiments.versions import list_versions
 from specweave.increments.project import Increment, Project
 from specweave.increments.spec import Spec, load_spec
 from specweave.pipeline.validation import metric_label, value_text
 from specweave.pipeline.verdicts import metric_from
+from specweave.stages.records import find_evaluation
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,9 @@ def evaluated_increments(project: Project) -> list[Facts]:
 
 def load_facts(increment: Increment) -> Facts | None:
     """Return what an increment has to say, or None where nothing was evaluated yet."""
-    path = increment.folder / "reports" / "evaluation.json"
-    if not path.exists():
+    evaluation = find_evaluation(increment.folder)
+    if evaluation is None:
         return None
-    evaluation = load_record(path, "evaluation", 1)
     store = ExperimentStore(increment.experiments)
     records = [r for r in store.list() if r.tags.get("role") != "analysis"]
     best = store.get(str(evaluation["experiment"]))
@@ -89,6 +89,7 @@ def load_facts(increment: Increment) -> Facts | None:
 
 
 def _version(folder: Path, experiment: str) -> dict[str, Any] | None:
-    found = [load_json(p) for p in sorted((folder / "models").glob("model-v*.metadata.json"))]
-    matching = [body for body in found if body.get("experiment") == experiment]
+    matching = [
+        v.metadata for v in list_versions(folder / "models") if v.metadata["experiment"] == experiment
+    ]
     return matching[-1] if matching else None
