@@ -213,6 +213,12 @@ class Problem(Answering):
         It is what ``predictions.parquet`` stores and what every metric is computed from.
         """
 
+    def prediction_columns(self, outcome: pd.DataFrame) -> list[str]:
+        """Return the columns of an outcome table that hold predicted numbers; a mean of two models' is one, too."""
+        numbers = [str(c) for c in outcome.columns if outcome[c].dtype.kind == "f"]
+        named = [c for c in numbers if c == "prediction" or c.startswith("p:")]
+        return named or [c for c in numbers if c not in ("row", "part", "fold", "truth")]
+
     def combinations(
         self,
         experiments: Sequence[ModelExperiment],

@@ -124,6 +124,10 @@ class Recommendation(Problem):
         """Choose lists, baselines, candidates and budgets, each with its reason."""
         return draft_choices(spec, profile, self.candidate_table)
 
+    def prediction_columns(self, outcome: pd.DataFrame) -> list[str]:
+        """Lists of items hold no predicted numbers."""
+        return []
+
     def read_of_criteria(self, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Lists are as long as the longest that a criterion measures."""
         return {"list length": list_settings(spec, plan)[0]}

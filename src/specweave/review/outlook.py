@@ -11,6 +11,7 @@ from typing import Any
 
 from specweave.errors import DataError
 from specweave.experiments.record import ExperimentRecord
+from specweave.problems.base import Problem
 from specweave.review.base import Outlook, Proposal
 from specweave.review.evidence import CHOOSABLE, Evidence
 from specweave.review.rules.tuning import best_so_far, count_trials, planned_trials
@@ -19,7 +20,6 @@ from specweave.stages.numbers import short_number
 _FLAT = 0.1  # of a standard error: less was gained than the folds can show
 _WORTH = 0.25
 _LAST = 8
-_NOT_NUMBERS = ("row", "fold", "part", "truth")
 
 
 def look_ahead(e: Evidence) -> Outlook:
@@ -149,7 +149,7 @@ def _blend(e: Evidence, best: ExperimentRecord, score: float) -> Iterator[Propos
         return
     outcomes = [e.outcome(r, "oof") for r in chosen]
     whole = e.outcome(best, "oof")
-    made = _mean_of(outcomes)
+    made = _mean_of(e.problem, outcomes)
     if made is None or whole is None:
         return
     decision = {k: v.value for k, v in e.get("evaluation").pairs("decision")}
@@ -169,7 +169,7 @@ def _blend(e: Evidence, best: ExperimentRecord, score: float) -> Iterator[Propos
         )
 
 
-def _mean_of(outcomes: list[Any]) -> Any:
+def _mean_of(problem: Problem, outcomes: list[Any]) -> Any:
     """Return one outcome table with the mean of numeric predictions, or None where rows or columns differ."""
     if any(o is None or "row" not in o for o in outcomes):
         return None
@@ -178,14 +178,12 @@ def _mean_of(outcomes: list[Any]) -> Any:
         for o in outcomes
     ]
     first = tables[0]
-    numeric = [
-        c for c in first.columns if c not in _NOT_NUMBERS and (c == "prediction" or str(c).startswith("p:"))
-    ]
+    numeric = problem.prediction_columns(first)
     same = all(
         len(t) == len(first) and set(numeric) <= set(t.columns) and (t["row"] == first["row"]).all()
         for t in tables
     )
-    if not numeric or not same or any(first[c].dtype.kind != "f" for c in numeric):
+    if not numeric or not same:
         return None
     made = first.copy()
     made[numeric] = sum(t[numeric].to_numpy() for t in tables) / len(tables)

@@ -12,6 +12,7 @@ import pytest
 from review_records import HOLDOUT, Model, Records, recorded
 
 from specweave import registry
+from specweave.increments.spec import load_spec
 from specweave.review.base import Stated
 
 Spoil = Callable[[Records], Any]
@@ -76,6 +77,18 @@ def imported(r: Records, values: list[float], name: str = "val_loss") -> None:
 def constant(r: Records) -> None:
     r.outcome = pd.DataFrame(
         {"row": range(20), "part": "holdout", "truth": ["No"] * 20, "p:No": 0.7, "p:Yes": 0.3}
+    )
+
+
+def foreign_constant(r: Records) -> None:
+    r.outcome = pd.DataFrame(
+        {
+            "row": range(20),
+            "part": "holdout",
+            "truth": [float(i) for i in range(20)],
+            "ended": True,
+            "log_expected": 2.5,
+        }
     )
 
 
@@ -225,6 +238,11 @@ FIRES: dict[str, tuple[str, str, Spoil, str, tuple[str, Any] | None]] = {
     "a label never predicted": ("SW145", "warning",
         lambda r: r.evaluation["findings"].append(recorded("SW301", label="Yes", rows=3)), "said by SW301", None),
     "one answer for all": ("SW146", "error", constant, "gives all 20 rows the same answer", None),
+    "one answer for all of a foreign type": ("SW146", "error", foreign_constant, "gives all 20 rows the same answer", None),
+    "another holdout": ("SW134", "info",
+        lambda r: r.lock.update(fixed={"criteria": [c.text for c in load_spec(r.write().spec_path).criteria], "on": "2026-02-01",
+                                       "validation": "stratified 20% holdout", "holdout": "another"}),
+        "the holdout holds other rows", None),
     "no criterion": ("SW148", "warning",
         lambda r: (replace_spec(r, "- Success metrics: ROC AUC > 0.75\n", ""), replace_spec(r, "- Accuracy: Better than best baseline by 20%\n", "")),
         "demands no quality", None),

@@ -202,7 +202,7 @@ def bar_too_low(e: Evidence) -> Iterator[Doubt]:
 def amended(e: Evidence) -> Iterator[Doubt]:
     """What the lock holds as fixed against the spec of today."""
     try:
-        changes = amendments(e.spec, e.lock)
+        changes = amendments(e.spec, e.lock, e.get("evaluation").value)
     except (KeyError, TypeError, AttributeError):
         # A lock that lacks what was fixed cannot show a change.
         return

@@ -290,8 +290,7 @@ def constant_prediction(e: Evidence) -> Iterator[Doubt]:
         outcome = e.outcome(e.best, "oof")
     if outcome is None or e.best is None or len(outcome) < 10:
         return
-    columns = [c for c in outcome.columns if c == "prediction" or str(c).startswith("p:")]
-    columns = [c for c in columns if outcome[c].dtype.kind == "f"]
+    columns = e.problem.prediction_columns(outcome)
     if not columns or any(
         outcome[c].max() - outcome[c].min() > 1e-9 * max(1.0, abs(outcome[c].max())) for c in columns
     ):
