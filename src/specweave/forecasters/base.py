@@ -6,7 +6,7 @@ Reads: panels. Writes: nothing. Never: looks past the end of the history it was 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -25,6 +25,10 @@ class Forecaster(ABC):
     """An unfitted model of series; its parameters are those of its constructor."""
 
     label: ClassVar[str] = ""
+    # What it is good for, in a few words for plans.
+    note: ClassVar[str] = ""
+    # Search space of its parameters; empty where it chooses them itself.
+    search: ClassVar[Mapping[str, Any]] = {}
     # Whether a forecast may rest on columns known ahead.
     uses_known: ClassVar[bool] = False
 

@@ -10,9 +10,9 @@ one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -265,6 +265,14 @@ class LagBoosting(Forecaster):
     """
 
     label = "LightGBM on lags"
+    note = "one boosted model on lags of all series; wins where there are many"
+    search: ClassVar[Mapping[str, Any]] = {
+        "n_estimators": {"low": 100, "high": 800, "log": True},
+        "learning_rate": {"low": 0.02, "high": 0.15, "log": True},
+        "num_leaves": {"low": 7, "high": 63, "log": True},
+        "min_child_samples": {"low": 10, "high": 100, "log": True},
+        "colsample_bytree": {"low": 0.4, "high": 1.0},
+    }
     uses_known = True
 
     def __init__(

@@ -19,6 +19,7 @@ class Naive(LocalForecaster):
     """Always the last value."""
 
     label = "naive"
+    note = "the last value"
 
     def path(self, y: Floats, season: int, steps: int) -> Floats:
         """Return the last value."""
@@ -33,6 +34,7 @@ class SeasonalNaive(LocalForecaster):
     """The value one season ago."""
 
     label = "seasonal naive"
+    note = "the value one season ago"
 
     def path(self, y: Floats, season: int, steps: int) -> Floats:
         """Return the last season again."""
@@ -47,6 +49,7 @@ class Drift(LocalForecaster):
     """The line from the first to the last value, continued."""
 
     label = "drift"
+    note = "the line through the first and the last value"
 
     def path(self, y: Floats, season: int, steps: int) -> Floats:
         """Return the line."""
@@ -57,6 +60,7 @@ class Mean(LocalForecaster):
     """The mean of all values."""
 
     label = "mean"
+    note = "the mean of all values"
 
     def path(self, y: Floats, season: int, steps: int) -> Floats:
         """Return the mean."""
@@ -71,6 +75,7 @@ class LightTheta(LocalForecaster):
     """The classical Theta method: smoothing plus half the trend, on seasonally adjusted values."""
 
     label = "Theta"
+    note = "smoothing plus half the trend; needs no extra"
 
     def path(self, y: Floats, season: int, steps: int) -> Floats:
         """Return the Theta path."""

@@ -10,8 +10,9 @@ values one season before each step ahead. It answers all steps of the horizon at
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -189,6 +190,12 @@ class NeuralForecaster(Forecaster):
     """
 
     label = "neural network (N-BEATS)"
+    note = "one N-BEATS network for all series; dear, so it comes last, and only with many values"
+    search: ClassVar[Mapping[str, Any]] = {
+        "back": {"low": 1.0, "high": 6.0, "log": True},
+        "updates": {"low": 300, "high": 2000, "log": True},
+        "hidden": [64, 128, 256],
+    }
 
     def __init__(
         self,

@@ -9,7 +9,8 @@ import importlib
 import importlib.util
 import logging
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,11 @@ class Prophet(LocalForecaster):
     """
 
     label = "Prophet"
+    note = "a trend that bends and a smooth season; dear, so it comes last, and for few series"
+    search: ClassVar[Mapping[str, Any]] = {
+        "mode": ["additive", "multiplicative"],
+        "bend": {"low": 0.005, "high": 0.5, "log": True},
+    }
 
     def __init__(self, mode: str = "additive", bend: float = 0.05) -> None:
         self.mode = mode

@@ -109,6 +109,7 @@ class AutoETS(StatisticalForecaster):
     """Exponential smoothing with error, trend and season chosen by AICc; long seasons are taken out first."""
 
     label = "ETS"
+    note = "exponential smoothing chosen by AICc"
     longest_season = 24
 
     def model(self, season: int, *, trend: bool = True) -> Any:
@@ -120,6 +121,7 @@ class OptimizedTheta(StatisticalForecaster):
     """Dynamic optimised Theta."""
 
     label = "Theta"
+    note = "optimised Theta, strong on short and monthly series"
 
     def model(self, season: int, *, trend: bool = True) -> Any:
         """Return statsforecast's DynamicOptimizedTheta."""
@@ -130,6 +132,7 @@ class AutoCES(StatisticalForecaster):
     """Complex exponential smoothing."""
 
     label = "CES"
+    note = "complex smoothing, quick and good at seasons"
 
     def model(self, season: int, *, trend: bool = True) -> Any:
         """Return statsforecast's AutoCES."""
@@ -140,6 +143,7 @@ class AutoARIMA(StatisticalForecaster):
     """ARIMA with orders chosen by AICc: dear; seasons longer than 12 are taken out first."""
 
     label = "ARIMA"
+    note = "ARIMA chosen by AICc; dear, so it comes late"
     longest_season = 12
 
     def model(self, season: int, *, trend: bool = True) -> Any:

@@ -13,12 +13,63 @@ import numpy as np
 
 from specweave.errors import UnknownNameError, did_you_mean
 from specweave.forecasters.catalogue import FORECASTERS
+from specweave.forecasters.neural import has_torch
+from specweave.forecasters.prophet import has_prophet
+from specweave.forecasters.statistical import has_statsforecast
 from specweave.problems.base import ModelExperiment
 
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
 
+_SEVERAL = 5
+_FEW = 5  # series up to which Prophet is worth its time
+_MANY = 300  # series past which ARIMA is not worth its time
+_ENOUGH = 1000  # values of all series from which a network has something to learn from
 _NEAR = 1.5  # times the best score: worse candidates are left out of the combination
+
+
+def forecasters_by_name(n_series: int = 1) -> dict[str, ModelExperiment]:
+    """Return every forecaster, and the median of the classical ones, by the name a plan gives it."""
+    made = {
+        name: ModelExperiment(name, cls, {}, dict(cls.search), cls.note)
+        for name, cls in FORECASTERS.items()
+        if name != "combination"
+    }
+    members = ["ets", "ces", "theta", *(["arima"] if n_series <= _MANY else [])]
+    made["median-ensemble"] = ModelExperiment(
+        "median-ensemble", FORECASTERS["combination"], {"members": members, "how": "median"},
+        note=f"the median of {', '.join(members)}: hard to beat, never the worst",
+    )  # fmt: skip
+    return made
+
+
+def plan_candidates(n_series: int, n_values: int) -> tuple[list[dict[str, Any]], str]:
+    """Return (candidates for plan.md, cheap ones first; the reasons in words).
+
+    Parameters
+    ----------
+    n_series, n_values : int
+        Series, and values of all of them.
+    """
+    names = ["lightgbm", "light-theta"]
+    if has_statsforecast():
+        names = ["theta", "ces", "ets", *(["arima"] if n_series <= _MANY else []), "median-ensemble"]
+        # One model for all series is cheap and strong where there are several; for one it comes after.
+        names.insert(0 if n_series >= _SEVERAL else 3, "lightgbm")
+    if has_prophet() and n_series <= _FEW:
+        names.append("prophet")
+    if has_torch() and n_values >= _ENOUGH:
+        names.append("neural")
+    table = forecasters_by_name(n_series)
+    told = "; ".join(f"{n}: {table[n].note}" for n in names)
+    if not has_statsforecast():
+        told += "; ETS, CES, Theta and ARIMA need: pip install 'specweave-ml[forecast]'"
+    if not has_prophet():
+        told += "; Prophet needs: pip install 'specweave-ml[forecast]'"
+    if not has_torch() and n_values >= _ENOUGH:
+        told += "; a neural network needs: pip install 'specweave-ml[torch]'"
+    listed = [{"name": n, **({"search": dict(table[n].search)} if table[n].search else {})} for n in names]
+    return listed, "cheap ones first. " + told
 
 
 def choose_simple(

@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from specweave.errors import DataError, SpecError, did_you_mean
+from specweave.errors import DataError, SpecError
 from specweave.forecasters import roles as reading
-from specweave.forecasters.catalogue import FORECASTERS
 from specweave.forecasters.long_table import MOSTLY_ZERO, LongTable, read_long, zero_share
-from specweave.forecasters.neural import has_torch
-from specweave.forecasters.prophet import has_prophet
-from specweave.forecasters.statistical import has_statsforecast
 from specweave.problems.base import (
     Choice,
     ModelExperiment,
     Problem,
 )
+from specweave.problems.forecast_candidates import forecasters_by_name, plan_candidates
+from specweave.problems.roles import check_column
 from specweave.tables.kinds import ColumnKind, infer_kinds
 from specweave.tables.locating import find_data_file
 from specweave.tables.reading import check_target, read_table
@@ -34,10 +32,6 @@ if TYPE_CHECKING:
 
 # What may choose a model, where the spec asks for it.
 _CHOOSING = ("mase", "owa", "mape", "smape", "rmse", "mae")
-_SEVERAL = 5
-_FEW = 5  # series up to which Prophet is worth its time
-_MANY = 300  # series past which ARIMA is not worth its time
-_ENOUGH = 1000  # values of all series from which a network has something to learn from
 
 
 class ForecastPlanning(Problem):
@@ -162,7 +156,7 @@ class ForecastPlanning(Problem):
             )
         )
         metric, why = self._selection(spec, table)
-        listed, reason = self._plan_candidates(n, n * length)
+        listed, reason = plan_candidates(n, n * length)
         for entry in listed:
             if metric == "rmse" and entry["name"] == "lightgbm":
                 entry["params"] = {"objective": "l2"}  # aims at the mean, as RMSE does
@@ -182,73 +176,9 @@ class ForecastPlanning(Problem):
             Choice("explain.examples", 5, "forecasts explained in words"),
         ]  # fmt: skip
 
-    def _plan_candidates(self, n_series: int, n_values: int) -> tuple[list[dict[str, Any]], str]:
-        names = ["lightgbm", "light-theta"]
-        if has_statsforecast():
-            names = ["theta", "ces", "ets", *(["arima"] if n_series <= _MANY else []), "median-ensemble"]
-            # One model for all series is cheap and strong where there are several; for one it comes after.
-            names.insert(0 if n_series >= _SEVERAL else 3, "lightgbm")
-        if has_prophet() and n_series <= _FEW:
-            names.append("prophet")
-        if has_torch() and n_values >= _ENOUGH:
-            names.append("neural")
-        table = self.candidate_table(n_series)
-        told = "; ".join(f"{n}: {table[n].note}" for n in names)
-        if not has_statsforecast():
-            told += "; ETS, CES, Theta and ARIMA need: pip install 'specweave-ml[forecast]'"
-        if not has_prophet():
-            told += "; Prophet needs: pip install 'specweave-ml[forecast]'"
-        if not has_torch() and n_values >= _ENOUGH:
-            told += "; a neural network needs: pip install 'specweave-ml[torch]'"
-        listed = [
-            {"name": n, **({"search": dict(table[n].search)} if table[n].search else {})} for n in names
-        ]
-        return listed, "cheap ones first. " + told
-
     def candidate_table(self, n_series: int = 1) -> dict[str, ModelExperiment]:
         """Return every forecaster by the name a plan gives it."""
-        notes = {
-            "naive": "the last value",
-            "seasonal-naive": "the value one season ago",
-            "drift": "the line through the first and the last value",
-            "mean": "the mean of all values",
-            "light-theta": "smoothing plus half the trend; needs no extra",
-            "theta": "optimised Theta, strong on short and monthly series",
-            "ces": "complex smoothing, quick and good at seasons",
-            "ets": "exponential smoothing chosen by AICc",
-            "arima": "ARIMA chosen by AICc; dear, so it comes late",
-            "prophet": "a trend that bends and a smooth season; dear, so it comes last, and for few series",
-            "lightgbm": "one boosted model on lags of all series; wins where there are many",
-            "neural": "one N-BEATS network for all series; dear, so it comes last, and only with many values",
-        }
-        boosted: dict[str, Any] = {
-            "n_estimators": {"low": 100, "high": 800, "log": True},
-            "learning_rate": {"low": 0.02, "high": 0.15, "log": True},
-            "num_leaves": {"low": 7, "high": 63, "log": True},
-            "min_child_samples": {"low": 10, "high": 100, "log": True},
-            "colsample_bytree": {"low": 0.4, "high": 1.0},
-        }
-        bends: dict[str, Any] = {
-            "mode": ["additive", "multiplicative"],
-            "bend": {"low": 0.005, "high": 0.5, "log": True},
-        }
-        looks: dict[str, Any] = {
-            "back": {"low": 1.0, "high": 6.0, "log": True},
-            "updates": {"low": 300, "high": 2000, "log": True},
-            "hidden": [64, 128, 256],
-        }
-        searches = {"lightgbm": boosted, "prophet": bends, "neural": looks}
-        made = {
-            name: ModelExperiment(name, cls, {}, searches.get(name, {}), notes.get(name, name))
-            for name, cls in FORECASTERS.items()
-            if name != "combination"
-        }
-        members = ["ets", "ces", "theta", *(["arima"] if n_series <= _MANY else [])]
-        made["median-ensemble"] = ModelExperiment(
-            "median-ensemble", FORECASTERS["combination"], {"members": members, "how": "median"},
-            note=f"the median of {', '.join(members)}: hard to beat, never the worst",
-        )  # fmt: skip
-        return made
+        return forecasters_by_name(n_series)
 
     def _selection(self, spec: Spec, table: LongTable | None) -> tuple[str, str]:
         low = float(np.nanmin(table.y)) if table is not None else 1.0
@@ -290,9 +220,7 @@ class ForecastPlanning(Problem):
         series, known = spec.get_list("Series column"), spec.get_list("Known ahead")
         for key, names in (("Time column", [time]), ("Series column", series), ("Known ahead", known)):
             for name in names:
-                if name not in read.frame.columns:
-                    raise SpecError(f"'{name}' is no column of the data", where=spec.at(key),
-                                    hint=did_you_mean(name, map(str, read.frame.columns)))  # fmt: skip
+                check_column(name, read.frame, spec.at(key))
         table = read_long(
             read.frame, time=time, target=target, series=series, frequency=stated_value(spec, "Frequency"),
             season=whole_number(spec, "Season length"),

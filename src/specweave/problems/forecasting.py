@@ -23,7 +23,7 @@ from specweave.metrics.base import MetricRef, find_metric
 from specweave.problems.base import Contributions, Dataset, ModelExperiment, Split, Table
 from specweave.problems.choosing import choose_candidates, selection_first
 from specweave.problems.forecast_answers import path_answers
-from specweave.problems.forecast_candidates import choose_simple, make_members, weigh_nearest
+from specweave.problems.forecast_candidates import choose_simple, make_members, plan_candidates, weigh_nearest
 from specweave.problems.forecast_data import check_rows, layout_of, make_series, split_series
 from specweave.problems.forecast_features import lag_kinds, lagged_table
 from specweave.problems.forecast_planning import ForecastPlanning
@@ -114,7 +114,7 @@ class Forecasting(ForecastPlanning):
         n_series = (
             len(dataset.frame[dataset.roles["series"]].drop_duplicates()) if dataset.roles["series"] else 1
         )
-        usual = self._plan_candidates(n_series, len(dataset.frame))[0]
+        usual = plan_candidates(n_series, len(dataset.frame))[0]
         return choose_candidates(self.candidate_table(n_series), plan, usual=usual, make_other=make_members)
 
     def combinations(
