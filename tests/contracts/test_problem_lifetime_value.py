@@ -171,6 +171,8 @@ def test_what_each_customer_will_spend_is_a_lifetime_value_with_the_horizon_aske
     roles = {"frame": frame, "customer": "customer_id", "time": "date", "amount": "amount"}
     drafted = LifetimeValue.draft_spec("spend of each customer in the next 4 weeks", None, roles)["data"]
     end = pd.to_datetime(frame["date"]).max()
-    assert drafted["Horizon"] == "4 weeks"
+    assert drafted["Horizon"] == "4 weeks" and drafted["Target"] == "spend"
+    for asked, target in (("purchases of each customer", "transactions"), ("LTV from transactions", "spend")):
+        assert LifetimeValue.draft_spec(asked, None, roles)["data"]["Target"] == target
     assert drafted["Calibration"] == f"until {end - pd.Timedelta(weeks=4):%Y-%m-%d}"
     assert SPEND == "future_spend"

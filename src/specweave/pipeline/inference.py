@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FLAGS = ("is", "has", "was", "flag")
 _GROUPS = re.compile(r"\b(?:per|each|every|by)\s+\w+", re.I)
+_SUSPICION = re.compile(r"fraud|suspicious|scam|swindle")
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome", "response")
 
 
@@ -41,6 +42,8 @@ def infer_target(
     """
     said = _GROUPS.sub(" ", without_horizon(request)).casefold()
     words = {_stem(w) for w in re.findall(r"[a-z0-9]+", said)}
+    if _SUSPICION.search(said):
+        words.add("fraud")
     whole = [c for c in columns if (parts := _telling(c)) and all(_stem(p) in words for p in parts)]
     if len(whole) > 1:
         whole = [c for c in whole if c not in unlikely] or whole
@@ -53,7 +56,10 @@ def infer_target(
         return None
     left = [c for c in columns if c not in unlikely and not _is_key(c)]
     partly = [c for c in left if any(len(p) > 3 and _stem(p) in words for p in _telling(c))]
-    partly = partly or [c for c in left if any(_kin(p, w) for p in _telling(c) for w in words)]
+    if "fraud" in words and (fraud := [c for c in partly if "fraud" in _telling(c)]):
+        partly = fraud
+    for fits in (all, any):  # isFraud says nothing but what is asked; isFlaggedFraud something else, too
+        partly = partly or [c for c in left if fits(any(_kin(p, w) for w in words) for p in _telling(c))]
     if len(partly) == 1:
         return partly[0], f"the request speaks of '{partly[0]}'"
     usual = [c for c in columns if c.casefold() in _TARGET_NAMES]

@@ -30,6 +30,8 @@ _PER_CUSTOMER = re.compile(
     rf"\b(?:each|every|per|a|our|single|individual|which)\s+(?:\w+\s+)?{_WHO}\s+(?:\w+\s+){{0,3}}?{_DOES}\b"
     rf"|\bhow (?:much|many|often)\b.*\b{_WHO}\s+(?:\w+\s+){{0,3}}?{_DOES}\b"
     rf"|\b{_DOES}\s+(?:\w+\s+){{0,2}}?(?:per|of each|of every|by|for each|for every)\s+{_WHO}\b", re.I)  # fmt: skip
+_COUNTED = re.compile(r"\b(?:purchases|transactions|orders|visits)\b|\bhow (?:often|many times)\b", re.I)
+_PAID = re.compile(r"spen[dt]|value|revenue|worth|money|amount|\b[cl]t?l?v\b", re.I)
 _AHEAD = re.compile(
     r"\b(?:next|coming|following|within|over|in)\s+(?:the\s+)?(?:next\s+)?(?P<n>\d+|one|two|three|six|twelve)?\s*"
     r"(?P<unit>day|week|month|quarter|year)s?\b|\b(?P<m>\d+)[- ](?P<of>day|week|month|quarter|year)s?\b", re.I)  # fmt: skip
@@ -85,6 +87,7 @@ def find_roles(frame: pd.DataFrame, roles: Mapping[str, Any]) -> list[Choice]:
 def draft_bullets(problem_type: str, request: str, roles: Mapping[str, Any]) -> dict[str, Any]:
     """Return the drafted bullets of spec.md; calibration is the first half of the span unless someone says better."""
     spend = roles.get("amount") is not None or roles.get("frame") is None
+    spend = spend and not (_COUNTED.search(request) and not _PAID.search(request))
     data: dict[str, Any] = {
         "Target": "spend" if spend else "transactions",
         "Customer column": roles.get("customer") or "(fill in: the column of customers)",

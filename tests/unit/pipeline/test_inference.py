@@ -32,6 +32,8 @@ from specweave.tables.kinds import infer_kinds
             "is_fraud",
         ),
         ("find fraudulent claims", ["claim_id", "amount", "fraud_reported"], "fraud_reported"),
+        ("detect fraudulent transactions", ["type", "amount", "isFraud", "isFlaggedFraud"], "isFraud"),
+        ("flag suspicious claims", ["age", "total_claim_amount", "fraud_reported"], "fraud_reported"),
         ("LTV of clients", ["client_id", "purchased_on", "net_amount"], None),
     ],
 )
