@@ -25,7 +25,7 @@ from specweave.pipeline.documents import RESULTS_BLOCK
 from specweave.pipeline.lock import load_lock
 from specweave.pipeline.staleness import TaskState, data_fingerprint, task_states
 from specweave.pipeline.system import ordered
-from specweave.pipeline.validation import Validation, describe, validate_increment
+from specweave.pipeline.validation import Validation, describe, logged_metrics, validate_increment
 from specweave.pipeline.verdicts import Verdict, metric_from
 from specweave.problems.base import problem_for
 from specweave.records import Metric
@@ -108,6 +108,8 @@ class Standing:
     experiments : mapping of str to int
         Status -> number of experiments, analyses left out.
     amendments : list of str
+    trains : bool
+        Whether there is a model; else `metrics` hold what scripts of its own logged.
     """
 
     increment: Increment
@@ -120,6 +122,7 @@ class Standing:
     evaluation: Mapping[str, Any] | None = None
     experiments: Mapping[str, int] = field(default_factory=dict)
     amendments: list[str] = field(default_factory=list)
+    trains: bool = True
 
     @property
     def phase(self) -> Literal["abandoned", "planned", "judged"]:
@@ -156,6 +159,10 @@ def load_standing(increment: Increment) -> Standing:
         lines = _without_data(increment, spec, tasks, lines)
     recorded = {} if here or evaluation is None else _recorded_rows(increment)
     best, metrics = _best(increment, evaluation)
+    trains = problem_for(spec.problem_type, where=spec.at("Problem type")).trains
+    if not trains:
+        logged = logged_metrics(increment) or {"metrics": []}
+        metrics = [metric_from(m) for m in logged["metrics"]]
     records, _ = ExperimentStore(increment.experiments, watchers=()).readable()
     return Standing(
         increment=increment,
@@ -170,6 +177,7 @@ def load_standing(increment: Increment) -> Standing:
         evaluation=evaluation,
         experiments=Counter(r.status for r in records if r.tags.get("role") != "analysis"),
         amendments=found.amendments,
+        trains=trains,
     )
 
 

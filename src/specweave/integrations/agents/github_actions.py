@@ -61,14 +61,14 @@ class Workflow(Owned):
 def pieces(root: Path) -> Sequence[Piece]:
     """Return the workflow, at the top of the repository around the project."""
     from specweave.integrations.git import prefix_of, top_of
-    from specweave.integrations.github.workflow import FILE, render_workflow
+    from specweave.integrations.github.workflow import FILE, render_workflow, tracks_with_dvc
 
     try:
         top, prefix = top_of(root), prefix_of(root)
     except SpecweaveError:  # without git the project is taken for the repository
         top, prefix = root, ""
     path = Path(os.path.relpath(top / FILE, root)).as_posix()
-    return [Workflow(path, render_workflow(prefix))]
+    return [Workflow(path, render_workflow(prefix, dvc=tracks_with_dvc(root)))]
 
 
 def _plain(text: str) -> str:

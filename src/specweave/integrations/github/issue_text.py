@@ -100,8 +100,8 @@ def _parts(standing: Standing) -> list[str]:
         _criteria(standing.criteria),
         f"#### Progress: {sum(t.passed for t in standing.tasks)} of {len(standing.tasks)} tasks",
         "\n".join(_task(t) for t in standing.tasks[:_MOST]),
-        "#### Best model",
-        _best(standing),
+        "#### Best model" if standing.trains else "#### What was checked",
+        _best(standing) if standing.trains else _checked(standing),
         "---\n" + f"Increment {code(standing.increment.id)}, written by `sw github sync` from the records in {code(folder)}. "
         "What stands between the two marks is rewritten; anything above or below is yours.",
     ]  # fmt: skip
@@ -130,6 +130,16 @@ def _best(standing: Standing) -> str:
         return f"Nothing was evaluated yet{_tried(standing)}."
     version = f", version {code(best.version)}" if best.version else ""
     head = f"{code(best.experiment)} ({escape(best.algorithm)}){version}{_tried(standing)}."
+    return head + "\n\n" + _metrics(standing.metrics)
+
+
+def _checked(standing: Standing) -> str:
+    """Return what the tasks of an increment without a model logged."""
+    if not standing.metrics:
+        return f"Its tasks are scripts of its own, which logged nothing yet{_tried(standing)}."
+    n = len(standing.criteria)
+    judged = "one criterion is" if n == 1 else f"{n} criteria are"
+    head = f"Its tasks are scripts of its own; {judged} judged by what they logged{_tried(standing)}."
     return head + "\n\n" + _metrics(standing.metrics)
 
 

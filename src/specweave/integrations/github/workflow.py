@@ -7,6 +7,7 @@ that a person wrote, or asks for more rights than a job needs.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -58,8 +59,8 @@ jobs:
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
-      - run: pip install 'specweave-ml[github]'
-      - name: Judge by the records; nothing is run
+      - run: pip install 'specweave-ml[{extras}]'
+{pull}      - name: Judge by the records; nothing is run
         run: sw ci --base "origin/$GITHUB_BASE_REF" --junit specweave-junit.xml --comment specweave-comment.md
       - name: Tell it below the pull request
         # A fork's token may only read.
@@ -91,28 +92,49 @@ jobs:
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
-      - run: pip install 'specweave-ml[github]'
-      - name: Bring the issues up to date
+      - run: pip install 'specweave-ml[{extras}]'
+{pull}      - name: Bring the issues up to date
         env:
           GH_TOKEN: ${{{{ github.token }}}}
         run: sw github sync --all
 {end}
 """
+_PULL = """\
+      - name: Fetch the data that DVC tracks
+        # Without it (a fork has no credentials) what was recorded is judged.
+        continue-on-error: true
+        run: dvc pull
+"""
+_SKIPPED = (".dvc", ".git", ".venv", "venv", "node_modules", "site-packages", ".specweave")
 
 
-def render_workflow(folder: str = "") -> str:
+def render_workflow(folder: str = "", *, dvc: bool = False) -> str:
     """Return the text of the workflow.
 
     Parameters
     ----------
     folder : str
         The project's folder below the top of its repository, ``""`` where it is the top.
+    dvc : bool
+        Whether data is tracked by DVC and must be fetched first.
     """
     folder = folder.strip("/")
     # JSON's quoting is YAML's: a folder may hold any character.
     directory = f"    working-directory: {json.dumps(folder)}\n" if folder else ""
     prefix = json.dumps(f"{folder}/")[1:-1] if folder else ""
-    return _TEXT.format(begin=_BEGIN, end=_END, directory=directory, prefix=prefix)
+    return _TEXT.format(
+        begin=_BEGIN, end=_END, directory=directory, prefix=prefix,
+        extras="github,dvc" if dvc else "github", pull=_PULL if dvc else "",
+    )  # fmt: skip
+
+
+def tracks_with_dvc(root: Path) -> bool:
+    """Return whether a file of the project stands under DVC: a ``NAME.dvc`` beside it."""
+    for _, folders, files in os.walk(root):
+        if any(name.endswith(".dvc") and name != ".dvc" for name in files):
+            return True
+        folders[:] = [name for name in folders if name not in _SKIPPED]
+    return False
 
 
 def install_workflow(root: Path) -> list[Path]:
@@ -124,7 +146,7 @@ def install_workflow(root: Path) -> list[Path]:
         If a workflow of that name is there and is not ours.
     """
     path = top_of(root) / FILE
-    fresh = render_workflow(prefix_of(root))
+    fresh = render_workflow(prefix_of(root), dvc=tracks_with_dvc(root))
     if not path.exists():
         return [write_text(path, fresh)]
     text = read_text(path)

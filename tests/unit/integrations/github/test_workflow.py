@@ -54,6 +54,20 @@ def test_a_project_in_a_subfolder_is_judged_there(tmp_path: Path) -> None:
     assert body["jobs"]["gates"]["steps"][-1]["with"]["path"] == 'ml/od"d/specweave-junit.xml'
 
 
+def test_data_is_fetched_first_only_where_dvc_tracks_it(tmp_path: Path) -> None:
+    (path,) = install_workflow(tmp_path)
+    assert "dvc" not in path.read_text()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "churn.csv.dvc").write_text("outs: []\n")
+    assert install_workflow(tmp_path) == [path]
+    for job in parse_yaml(path.read_text(), where="workflow")["jobs"].values():
+        lines = [step.get("run", "") for step in job["steps"]]
+        installed, pulled = lines.index("pip install 'specweave-ml[github,dvc]'"), lines.index("dvc pull")
+        assert installed < pulled < next(i for i, line in enumerate(lines) if line.startswith("sw "))
+        # A fork has no credentials: its pull request is judged by the records.
+        assert job["steps"][pulled]["continue-on-error"] is True
+
+
 def test_only_our_part_is_rewritten(tmp_path: Path) -> None:
     (path,) = install_workflow(tmp_path)
     assert install_workflow(tmp_path) == []
