@@ -130,7 +130,8 @@ def _check_rivals(comparisons: Sequence[Mapping[str, Any]]) -> list[Finding]:
 def _check_segments(ref: MetricRef, segments: Mapping[str, Any] | None) -> list[Finding]:
     if not segments:
         return []
-    apart = [s for s in segments["worst"] if s["apart"]]
+    sign = 1 if find_metric(ref.name).higher_is_better else -1
+    apart = [s for s in segments["worst"] if s["apart"] and sign * s["metric"] < sign * segments["overall"]]
     if not apart:
         return []
     shown = ", ".join(f"{s['column']} = {s['value']} ({short_number(s['metric'], 3)})" for s in apart[:3])

@@ -47,6 +47,15 @@ def test_each_doubt_has_its_cause(change: dict[str, Any], code: str) -> None:
     assert codes(**change) == [code]
 
 
+def test_a_segment_that_does_better_is_no_doubt() -> None:
+    assert codes(segments={"overall": 0.83, "worst": [{**SEGMENT, "metric": 0.95}]}) == []
+    rmse = parse_metric_ref("rmse")
+    gap = {"train": 19.0, "cv": 20.0, "cv_std": 1.0, "holdout": 20.0, "n_folds": 5}
+    smaller, larger = ({"overall": 20.0, "worst": [{**SEGMENT, "metric": v}]} for v in (10.0, 60.0))
+    assert codes(gap=gap, value=20.0, ref=rmse, segments=smaller) == []
+    assert codes(gap=gap, value=20.0, ref=rmse, segments=larger) == ["SW326"]
+
+
 def test_losing_to_the_baseline_is_an_error() -> None:
     findings = check_evaluation(AUC, GAP, [{**BETTER, "verdict": "worse"}], None, [], 1000)
     assert (findings[0].code, findings[0].severity) == ("SW322", "error")
