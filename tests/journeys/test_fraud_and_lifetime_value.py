@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
 
 from specweave import evaluate_models, prepare_deployment, run_experiments
 from specweave.increments.project import Increment, Project
 from specweave.pipeline.planning import Request, plan_increment
+from specweave.publish.deployment_docs import publish_deployment_docs
 from specweave.serving.batch import predict_file
+from specweave.serving.http import make_app
 from specweave.serving.inference import Predictor
 from specweave.serving.monitoring import monitor_batch
 
@@ -80,6 +83,9 @@ def test_lifetime_value_comes_from_raw_transactions(tmp_path: Path, monkeypatch:
     assert done["rows"] == len(answers) == newer["master_id"].nunique()
     assert set(answers["customer"].astype(int)) == set(newer["master_id"])
     assert {"prediction", "interval:low", "reason_1"} <= set(answers.columns)
+    assert_the_service_takes_transactions(predictor, newer, answers)
+    (document, *_) = publish_deployment_docs(increment.folder)
+    assert '"master_id": "c-1"' in document.read_text()
     often = newer.groupby("master_id")["date"].nunique()
     answers.index = pd.Index(answers["customer"].astype(int))
     assert (
@@ -88,3 +94,20 @@ def test_lifetime_value_comes_from_raw_transactions(tmp_path: Path, monkeypatch:
     )
     watched = monitor_batch(increment.id, newer)
     assert watched["rows"] == len(answers) and watched["performance"] is None
+
+
+def assert_the_service_takes_transactions(
+    predictor: Predictor, newer: pd.DataFrame, answers: pd.DataFrame
+) -> None:
+    client = TestClient(make_app(predictor))
+    rows = newer[["master_id", "date", "dollar_value"]].to_dict("records")
+    body = client.post("/predict", json={"rows": rows, "reasons": False}).json()
+    served = {a["customer"]: a["prediction"] for a in body["answers"]}
+    assert served == pytest.approx(
+        dict(zip(answers["customer"], answers["prediction"], strict=True)), rel=1e-6
+    )
+    refused = client.post("/predict", json={"rows": [{"master_id": 1, "date": rows[0]["date"]}]})
+    assert refused.status_code == 422 and "lack dollar_value" in refused.json()["error"]["message"]
+    shown = client.get("/openapi.json").json()["components"]["schemas"]["Body_predict_predict_post"]
+    example = shown["properties"]["rows"]["examples"][0]
+    assert len(client.post("/predict", json={"rows": example}).json()["answers"]) == 1

@@ -84,6 +84,11 @@ class Answering(ABC):
         """
         return table
 
+    def example_events(self, model: Any) -> list[dict[str, Any]]:
+        """Return a few events of which :meth:`rows_of` makes a row, as a request may carry them; none where a
+        request's rows are the rows themselves."""
+        return []
+
     def continue_from(
         self, model: Any, history: pd.DataFrame, horizon: int | None
     ) -> tuple[Any, pd.DataFrame]:

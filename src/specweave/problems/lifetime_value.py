@@ -219,6 +219,14 @@ class LifetimeValue(AmountProblem):
         bought = parse_transactions(table, columns)
         return make_customers(bought, bought.end).assign(**{WINDOW: f"{bought.end:%Y-%m-%d}"})
 
+    def example_events(self, model: Any) -> list[dict[str, Any]]:
+        """Return three purchases of one customer."""
+        columns: Columns = getattr(model, "columns_", None) or Columns("customer", "date", "amount")
+        customer, time, *amounts = columns.names()
+        days = (pd.Timestamp(2026, month, 5) for month in (1, 2, 4))
+        shown = (day.strftime(columns.form) if "%" in columns.form else f"{day:%Y-%m-%d}" for day in days)
+        return [{customer: "c-1", time: day, **dict.fromkeys(amounts, 20.0)} for day in shown]
+
     def continue_from(
         self, model: Any, history: pd.DataFrame, horizon: int | None
     ) -> tuple[Any, pd.DataFrame]:

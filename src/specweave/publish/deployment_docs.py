@@ -116,6 +116,20 @@ does with `pip install --find-links wheels -r requirements.txt`.
 for drift). Treat the folder as confidentially as the data."""
 
 
+def _events(record: Mapping[str, Any]) -> str:
+    events = record["example"].get("events")
+    if not events:
+        return ""
+    request = json.dumps({"rows": events}, indent=2, ensure_ascii=False)
+    return f"""
+Raw events do as well: one answer per unit comes back, with its name.
+
+```json
+{request}
+```
+"""
+
+
 def _ask(record: Mapping[str, Any]) -> str:
     request = json.dumps({"rows": [record["example"]["request"]]}, indent=2, ensure_ascii=False)
     answer = json.dumps(
@@ -134,7 +148,7 @@ answers
 ```json
 {answer}
 ```
-
+{_events(record)}
 `GET /health` tells the version, `GET /schema` what a row looks like. A row that lacks a column, or holds text
 where a number belongs, is refused with status 422 and says which column and row; a level or range that
 training never had is answered, with a warning.

@@ -18,7 +18,8 @@ def make_app(predictor: Predictor, *, most_rows: int = MOST_ROWS) -> Any:
 
     ``POST /predict`` takes ``{"rows": [{column: value}, ...], "reasons": true}`` and answers
     ``{"version", "answers": [...], "warnings": [...]}``; ``GET /health`` tells the version; ``GET /schema``
-    what a row looks like. Rows that the schema refuses get status 422 and
+    what a row looks like. Where the problem type makes its rows from events (transactions of customers), a request
+    may carry these instead; each answer then names its unit. Rows that the schema refuses get status 422 and
     ``{"error": {severity, code, message, where, fix}}``.
 
     Parameters
@@ -39,11 +40,13 @@ def make_app(predictor: Predictor, *, most_rows: int = MOST_ROWS) -> Any:
     except ImportError as error:
         raise MissingExtraError.for_package("fastapi", "serve", "serving over HTTP") from error
 
+    events = predictor.problem.example_events(predictor.model)
+    examples = [events] if events else None
     app = FastAPI(title=f"Model {predictor.version}", version=predictor.version)
 
     # A plain function: FastAPI runs it in a thread, so that a long batch does not hold up /health.
     def predict(
-        rows: list[dict[str, Any]] = Body(),  # noqa: B008
+        rows: list[dict[str, Any]] = Body(examples=examples),  # noqa: B008
         reasons: bool = Body(default=True),
     ) -> dict[str, Any]:
         if len(rows) > most_rows:
@@ -51,11 +54,12 @@ def make_app(predictor: Predictor, *, most_rows: int = MOST_ROWS) -> Any:
                 f"{len(rows)} rows in one request, at most {most_rows} are allowed",
                 hint="send them in parts, or use: sw predict",
             )
-        answers = predictor.predict(rows, reasons=reasons)
-        doubts = [f for f in predictor.check(rows) if f.severity == "warning"] if rows else []
+        asked, keys = predictor.rows_asked(rows)
+        answers = predictor.predict(asked, reasons=reasons)
+        doubts = [f for f in predictor.check(asked) if f.severity == "warning"] if rows else []
         return {
             "version": predictor.version,
-            "answers": answers,
+            "answers": [{**key, **answer} for key, answer in zip(keys, answers, strict=True)],
             "warnings": [{"code": f.code, "column": f.where, "message": f.message} for f in doubts],
         }
 

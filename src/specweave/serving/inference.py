@@ -148,6 +148,25 @@ class Predictor:
         """
         return self.problem.rows_of(self.model, table)
 
+    def rows_asked(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Rows, list[dict[str, Any]]]:
+        """Return the rows that a request stands for, and for each the names that its answer needs to be told
+        apart: none where rows are answered one by one, the unit's keys where events were sent.
+
+        Raises
+        ------
+        DataError
+            As :meth:`rows_of`.
+        """
+        if not self.problem.example_events(self.model) or not rows:
+            return list(rows), [{} for _ in rows]
+        table = pd.DataFrame(list(rows))
+        made = self.rows_of(table)
+        if made is table:
+            return list(rows), [{} for _ in rows]
+        keys = [name for name in self.package["identifiers"] if name in made.columns]
+        named = made[keys].astype(str)
+        return made, [dict(zip(keys, row, strict=True)) for row in named.itertuples(index=False)]
+
     def check(self, rows: Rows) -> list[Finding]:
         """Return where rows depart from the schema; errors are what `predict` refuses."""
         return check_rows(self.schema, rows)

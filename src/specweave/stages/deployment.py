@@ -121,7 +121,11 @@ def prepare_deployment(
         "parity": parity,
         "latency": latency,
         "requirements": pins,
-        "example": {"request": requests[0], "answer": predictor.predict(requests[0])[0]},
+        "example": {
+            "request": requests[0],
+            "answer": predictor.predict(requests[0])[0],
+            "events": predictor.problem.example_events(predictor.model),
+        },
         "files": {
             f.relative_to(deploy).as_posix(): f.stat().st_size
             for f in sorted(deploy.rglob("*"))

@@ -218,6 +218,7 @@ class RequestShape(TypedDict):
 
     request: dict[str, Any]
     answer: dict[str, Any]
+    events: NotRequired[list[dict[str, Any]]]
 
 
 class ParityShape(TypedDict):
