@@ -29,6 +29,7 @@ from specweave.problems.classification_outcomes import (
     calibration_table,
     called_labels,
     check_called,
+    check_held_out,
     class_tables,
     label_answers,
     log_losses,
@@ -306,10 +307,11 @@ class Classification(TabularProblem):
         return called_labels(outcome, decision)
 
     def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
-        """Say so where a promise is not kept, and where a class is never decided."""
+        """Say so where a promise is not kept, and where a class is never decided or hardly there."""
         return [
             *check_promise(outcome, decision),
             *check_called(outcome, decision, self.call(outcome, decision)),
+            *check_held_out(outcome, decision),
         ]
 
     def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:

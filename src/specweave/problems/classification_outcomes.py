@@ -17,6 +17,8 @@ from specweave.problems.calibration import describe_calibration
 from specweave.records import Finding
 from specweave.statistics.calibration import bins_for, calibration_bins
 
+_FEW_HELD_OUT = 10
+
 
 def called_labels(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
     """Return the decided label of each row, shape (n_rows,)."""
@@ -88,6 +90,23 @@ def check_called(outcome: pd.DataFrame, decision: Mapping[str, Any], called: np.
             advice="lower the threshold, bring more rows of this label, or weigh it in the candidates' params",
         )
         for x in never
+    ]  # fmt: skip
+
+
+def check_held_out(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Finding]:
+    """Say so where the rows that a model is judged on hold hardly any of a label (SW302)."""
+    counts = outcome["truth"].astype(str).value_counts()
+    few = {
+        x: n for x in map(str, decision.get("labels") or []) if (n := int(counts.get(x, 0))) < _FEW_HELD_OUT
+    }
+    return [
+        Finding(
+            code="SW302", severity="warning", where="reports/evaluation.json", evidence={"label": x, "rows": n},
+            message=f"only {n} of these {len(outcome):,} rows are '{x}': what is measured of it hangs on chance, "
+            "the intervals too",
+            advice="bring more rows of this label, or hold out a larger share in spec.md",
+        )
+        for x, n in few.items()
     ]  # fmt: skip
 
 

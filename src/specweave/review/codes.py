@@ -67,6 +67,7 @@ RECORDED: dict[str, tuple[str, str]] = {
     "SW264": ("data/profile.json", "most customers bought on one day only"),
     "SW265": ("data/profile.json", "amounts in several currencies, added up as if one"),
     "SW301": ("reports/evaluation.json", "a label is never decided"),
+    "SW302": ("reports/evaluation.json", "a label that hardly any held-out row has"),
     "SW311": ("reports/evaluation.json", "the interval holds less than it says"),
     "SW312": ("reports/evaluation.json", "the demanded precision cannot be promised"),
     "SW313": ("reports/evaluation.json", "the promised precision was missed"),

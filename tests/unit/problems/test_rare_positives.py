@@ -13,6 +13,7 @@ from specweave.errors import SpecError
 from specweave.increments.plan import Plan, parse_plan
 from specweave.metrics.base import parse_metric_ref
 from specweave.problems.classification import Classification
+from specweave.problems.classification_outcomes import check_held_out
 from specweave.problems.imbalance import (
     AveragedBoosters,
     ThinnedLightGBM,
@@ -162,3 +163,11 @@ def test_averaged_boosters_are_explained_exactly_and_answer_the_mean_of_their_lo
     assert values.sum(axis=1)[:, 0] + base[0] == pytest.approx(model.decision_function(X[:5]), abs=1e-3)
     again = AveragedBoosters(**params, random_state=0, n_jobs=1).fit(X, y)
     assert again.decision_function(X) == pytest.approx(model.decision_function(X), abs=0)
+
+
+def test_a_holdout_with_hardly_any_positives_is_pointed_at() -> None:
+    decision = {"labels": ["no", "yes"]}
+    few = pd.DataFrame({"truth": ["yes"] * 3 + ["no"] * 797})
+    (doubt,) = check_held_out(few, decision)
+    assert doubt.code == "SW302" and "only 3 of these 800 rows are 'yes'" in doubt.message
+    assert check_held_out(pd.DataFrame({"truth": ["yes"] * 10 + ["no"] * 90}), decision) == []
