@@ -283,9 +283,14 @@ def _search(
              name=run.name, trial=trial.number + 1, trials=trials, value=trial.value, best=study.best_value)  # fmt: skip
 
     if trials > done:
-        # At least one trial always runs, so that a tiny budget still gives a tuned record.
-        study.optimize(objective, n_trials=trials - done, timeout=None if search.seconds is None else max(search.seconds, 0.01), callbacks=[after],
-                       catch=(Exception,))  # fmt: skip
+        began = time.monotonic()
+        # One trial always runs, whatever the clock says, so that a tiny budget still gives a tuned record.
+        study.optimize(objective, n_trials=1, callbacks=[after], catch=(Exception,))
+        left = None if search.seconds is None else search.seconds - (time.monotonic() - began)
+        if trials > done + 1 and (left is None or left > 0):
+            study.optimize(
+                objective, n_trials=trials - done - 1, timeout=left, callbacks=[after], catch=(Exception,)
+            )
     finished = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     if not finished and failures:
         raise StageError(
