@@ -96,17 +96,19 @@ def check_called(outcome: pd.DataFrame, decision: Mapping[str, Any], called: np.
 def check_held_out(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Finding]:
     """Say so where the rows that a model is judged on hold hardly any of a label (SW302)."""
     counts = outcome["truth"].astype(str).value_counts()
-    few = {
-        x: n for x in map(str, decision.get("labels") or []) if (n := int(counts.get(x, 0))) < _FEW_HELD_OUT
-    }
+    labels = [str(x) for x in decision.get("labels") or []]
+    few = {x: int(counts.get(x, 0)) for x in labels if counts.get(x, 0) < _FEW_HELD_OUT}
+    if not few:
+        return []
+    shown = ", ".join(f"{n} are '{x}'" for x, n in list(few.items())[:5])
+    more = f" and {len(few) - 5} more labels have as few" if len(few) > 5 else ""
     return [
         Finding(
-            code="SW302", severity="warning", where="reports/evaluation.json", evidence={"label": x, "rows": n},
-            message=f"only {n} of these {len(outcome):,} rows are '{x}': what is measured of it hangs on chance, "
-            "the intervals too",
-            advice="bring more rows of this label, or hold out a larger share in spec.md",
+            code="SW302", severity="warning", where="reports/evaluation.json", evidence={"rows": few},
+            message=f"of {len(outcome):,} held-out rows only {shown}{more}: what is measured of them hangs on chance, "
+            "and so do its intervals",
+            advice="bring more rows of these labels, or hold out a larger share in spec.md",
         )
-        for x, n in few.items()
     ]  # fmt: skip
 
 

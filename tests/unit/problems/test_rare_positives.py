@@ -169,5 +169,5 @@ def test_a_holdout_with_hardly_any_positives_is_pointed_at() -> None:
     decision = {"labels": ["no", "yes"]}
     few = pd.DataFrame({"truth": ["yes"] * 3 + ["no"] * 797})
     (doubt,) = check_held_out(few, decision)
-    assert doubt.code == "SW302" and "only 3 of these 800 rows are 'yes'" in doubt.message
+    assert doubt.code == "SW302" and "of 800 held-out rows only 3 are 'yes'" in doubt.message
     assert check_held_out(pd.DataFrame({"truth": ["yes"] * 10 + ["no"] * 90}), decision) == []
