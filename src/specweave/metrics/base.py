@@ -47,6 +47,8 @@ class MetricDef:
     resampled : bool
         False where a resample's value says nothing about the whole (a count of distinct things): then there
         is no interval.
+    percent : bool
+        Whether people read the fraction as a percentage.
     """
 
     name: str
@@ -59,6 +61,7 @@ class MetricDef:
     measure: Callable[[Any, MetricRef, Mapping[str, Any]], float] | None = None
     description: str = ""
     resampled: bool = True
+    percent: bool = False
 
 
 class MetricRef(msgspec.Struct, frozen=True):
@@ -96,6 +99,12 @@ class MetricRef(msgspec.Struct, frozen=True):
         if self.at is not None:
             return f"{label}@{self.at[0]}={self.at[1]:g}"
         return label
+
+
+def is_percent(name: str) -> bool:
+    """Return whether people read this metric as a percentage; False for one that is not known."""
+    base = name.partition("@")[0]
+    return known_metric(base) and find_metric(base).percent
 
 
 def fold_name(text: str) -> str:

@@ -16,6 +16,7 @@ from specweave.increments.tasks import load_tasks
 from specweave.pipeline.documents import RESULTS_BLOCK
 from specweave.pipeline.lock import load_lock
 from specweave.pipeline.staleness import missing_evidence
+from specweave.stages.numbers import readable
 from specweave.stages.records import find_evaluation
 
 
@@ -51,7 +52,7 @@ def _best(increment: Increment) -> tuple[str | None, str | None]:
     if body is None or not body["metrics"]:
         return None, None
     first = next((m for m in body["metrics"] if m["name"] == body["selection_metric"]), body["metrics"][0])
-    return f"{body['experiment']} ({body['algorithm']})", f"{first['name']} {float(first['value']):.4g}"
+    return f"{body['experiment']} ({body['algorithm']})", f"{first['name']} {readable(first['value'])}"
 
 
 def _verdicts(increment: Increment) -> list[dict[str, str]]:

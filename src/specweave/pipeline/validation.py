@@ -25,7 +25,7 @@ from specweave.increments.project import Increment
 from specweave.increments.spec import Spec, load_spec
 from specweave.increments.tasks import load_tasks
 from specweave.increments.waivers import Waiver, load_waivers, waiver_name
-from specweave.metrics.base import find_metric, parse_metric_ref
+from specweave.metrics.base import find_metric, is_percent, parse_metric_ref
 from specweave.pipeline.documents import RESULTS_BLOCK, render_result_rows
 from specweave.pipeline.lock import Lock, load_lock
 from specweave.pipeline.staleness import TaskState, missing_evidence, task_states
@@ -38,6 +38,8 @@ from specweave.stages.records import EVALUATION, find_evaluation
 from specweave.stages.workspace import workspace_of
 
 AMENDMENTS_BLOCK = "amendments"
+# A bar written as a percentage; a level of confidence or a segment is none.
+_PERCENT = re.compile(r"[<>≤≥]=?\s*[\d.,]+\s*(?:%|percent)", re.I)
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -311,7 +313,8 @@ def describe(verdict: Verdict) -> dict[str, str]:
     """Return one verdict as the cells of its row."""
     said = verdict.verdict + (" (waived)" if verdict.waived else "")
     notes = "; ".join(x for x in (verdict.note, verdict.waived) if x)
-    measured = value_text(verdict.metric) if verdict.metric else "not measured"
+    percent = True if _PERCENT.search(verdict.criterion.text) else None
+    measured = value_text(verdict.metric, percent=percent) if verdict.metric else "not measured"
     if verdict.criterion.kind == "evidence" and verdict.verdict in ("pass", "fail"):
         measured = verdict.note
         notes = verdict.waived
@@ -322,8 +325,16 @@ def describe(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def value_text(metric: Metric) -> str:
-    """Return a value with its interval for people: ``0.846 [0.825, 0.866], 95% of n = 1409``."""
+def value_text(metric: Metric, *, percent: bool | None = None) -> str:
+    """Return a value with its interval for people: ``0.846 [0.825, 0.866], 95% of n = 1409``.
+
+    `percent` shows a fraction as a percentage, as the criterion asks for it; by default where the metric is read so.
+    """
+    if percent is None:
+        percent = is_percent(metric.name)
+    if percent and not metric.unit:
+        low, high = (None if v is None else 100 * v for v in (metric.low, metric.high))
+        metric = msgspec.structs.replace(metric, value=100 * metric.value, low=low, high=high, unit="%")
     unit = f" {metric.unit}" if metric.unit and metric.unit != "%" else metric.unit
     text = f"{short_number(metric.value)}{unit}"
     if metric.low is not None and metric.high is not None:

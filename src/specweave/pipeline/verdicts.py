@@ -17,6 +17,7 @@ from specweave.increments.criteria import Criterion
 from specweave.increments.project import Increment
 from specweave.metrics.base import MetricRef, find_metric
 from specweave.records import Metric
+from specweave.stages.numbers import readable
 from specweave.stages.workspace import Workspace
 
 Judged = Literal["pass", "fail", "inconclusive", "missing"]
@@ -337,7 +338,7 @@ def _judge_relative(criterion: Criterion, evidence: Evidence) -> Verdict:
         if result.gain is None
         else (f"{result.gain:.0%} better" if criterion.unit != "x" else f"{result.gain:.1f} times")
     )
-    note = f"{theirs} has {result.theirs:.4g}; {result.rule}" + (f"; measured: {gain}" if gain else "")
+    note = f"{theirs} has {readable(result.theirs)}; {result.rule}" + (f"; measured: {gain}" if gain else "")
     op = ">=" if definition.higher_is_better else "<="
     shown = msgspec.structs.replace(criterion, op=op)
     found = verdict_of(shown, metric, result.bar, ours, note)

@@ -15,6 +15,7 @@ from specweave.files.atomic import write_text
 from specweave.files.store import number
 from specweave.serving import inference
 from specweave.stages.deployment import DEPLOY
+from specweave.stages.numbers import readable
 from specweave.stages.records import load_deployment
 
 DOCUMENT = "deploy/DEPLOYMENT.md"
@@ -70,7 +71,7 @@ def _intro(record: Mapping[str, Any], package: Mapping[str, Any], increment: str
             f"({record['decision'].get('rule')})."
         )
     metrics = [
-        f"| {name} | {float(number(m['value'])):.4g} | {_interval(m)} | {m.get('n', '')} |"
+        f"| {name} | {readable(number(m['value']))} | {_interval(m)} | {m.get('n', '')} |"
         for name, m in (package.get("metrics") or {}).items()
         if m.get("unit", "") not in ("ms", "s", "MB", "req/sec")
     ][:_MOST_METRICS]
@@ -86,7 +87,7 @@ def _answer_parts(answer: Mapping[str, Any]) -> list[str]:
 
 def _interval(metric: Mapping[str, Any]) -> str:
     low, high = number(metric.get("low")), number(metric.get("high"))
-    return "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
+    return "" if low is None or high is None else f"{readable(low)} to {readable(high)}"
 
 
 def _run(record: Mapping[str, Any], package: Mapping[str, Any]) -> str:

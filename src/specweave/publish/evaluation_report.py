@@ -15,8 +15,9 @@ from specweave.experiments.report import size_text
 from specweave.experiments.store import ExperimentStore
 from specweave.experiments.tables import cell, markdown_table, seconds_text
 from specweave.files.atomic import write_text
+from specweave.files.store import number
 from specweave.increments.spec import load_spec
-from specweave.metrics.base import find_metric, known_metric, parse_metric_ref
+from specweave.metrics.base import find_metric, is_percent, known_metric, parse_metric_ref
 from specweave.problems.base import problem_for
 from specweave.publish.drawing import save_figures
 from specweave.records import Figure
@@ -98,7 +99,7 @@ def _headline(record: Mapping[str, Any]) -> str:
     metric = _find(record, record["selection_metric"]) or record["metrics"][0]
     text = (
         f"**{record['algorithm']}** ({record['experiment']}) reaches **{_label(metric['name'])} "
-        f"{short_number(metric['value'])}**{_interval(metric)} on {record['n_holdout']:,} rows that nothing "
+        f"{_value(metric)}**{_interval(metric)} on {record['n_holdout']:,} rows that nothing "
         "was fitted or chosen on."
     )
     for rival in record["comparisons"]:
@@ -141,7 +142,7 @@ def _metrics(record: Mapping[str, Any]) -> str:
     rows = [
         [
             f"**{_label(m['name'])}**" if m["name"] == record["selection_metric"] else _label(m["name"]),
-            short_number(m["value"]) + _unit(m["unit"]),
+            _value(m) + _unit(m["unit"]),
             _bounds(m),
             "more" if m["higher_is_better"] else "less",
         ]
@@ -352,10 +353,18 @@ def _times(loss: Any, mean: Any) -> str:
     return short_number(loss, 3) if not mean else f"{short_number(float(loss) / float(mean), 3)}x"
 
 
+def _value(metric: Mapping[str, Any]) -> str:
+    value = number(metric["value"])
+    return f"{short_number(100 * value)} %" if is_percent(metric["name"]) else short_number(value)
+
+
 def _bounds(metric: Mapping[str, Any]) -> str:
     if metric["low"] is None or metric["high"] is None:
         return ""
-    return f"{short_number(metric['low'])} to {short_number(metric['high'])}"
+    low, high = number(metric["low"]), number(metric["high"])
+    if "value" in metric and "name" in metric and is_percent(metric["name"]):
+        return f"{short_number(100 * low)} to {short_number(100 * high)} %"
+    return f"{short_number(low)} to {short_number(high)}"
 
 
 def _interval(metric: Mapping[str, Any]) -> str:

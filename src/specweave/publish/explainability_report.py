@@ -14,6 +14,7 @@ from specweave.files.atomic import write_text
 from specweave.publish.drawing import save_figures
 from specweave.publish.explanation_pictures import explanation_figures, unit_words
 from specweave.stages.explanation import load_shap_values
+from specweave.stages.numbers import readable
 from specweave.stages.rationale import render_value
 from specweave.stages.records import load_explanation
 
@@ -96,7 +97,7 @@ def _importance_table(importance: Sequence[Mapping[str, Any]], of: str = "column
         spread = entry.get("permutation_std")
         shuffled = "" if lost is None else f"{lost:+.4g} ± {spread:.2g}"
         lines.append(
-            f"| {entry['rank']} | {_cell(entry['feature'])} | {entry['mean_abs_shap']:.4g} | "
+            f"| {entry['rank']} | {_cell(entry['feature'])} | {readable(entry['mean_abs_shap'])} | "
             f"{entry['share']:.1%} | {shuffled} | {_escaped(entry['direction'])} |"
         )
     if len(importance) > _MOST_COLUMNS:
@@ -111,7 +112,7 @@ def _plain_table(importance: Sequence[Mapping[str, Any]], of: str) -> str:
         "|--:|--------|---------------:|------:|" + "-----------|" * ways,
     ]
     lines += [
-        f"| {e['rank']} | {_cell(e['feature'])} | {e['mean_abs_shap']:.4g} | {e['share']:.1%} |"
+        f"| {e['rank']} | {_cell(e['feature'])} | {readable(e['mean_abs_shap'])} | {e['share']:.1%} |"
         + f" {_escaped(str(e.get('direction', '')))} |" * ways
         for e in importance[:_MOST_COLUMNS]
     ]

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from specweave.records import Figure
+from specweave.stages.numbers import readable
 from specweave.stages.rationale import render_value
 
 _MOST_BARS = 15
@@ -186,7 +187,7 @@ def draw_waterfall(ax: Any, example: Mapping[str, Any], unit: str) -> None:
     ax.axvline(output, color="0.15", linewidth=1.0)
     ax.set_yticks(range(len(steps)), [name for name, _ in steps[::-1]])
     towards = f", towards '{example['towards']}'" if example.get("towards") else ""
-    ax.set_xlabel(f"{unit}{towards}: from {base:.4g} (usual, dotted) to {output:.4g} (this row)")
+    ax.set_xlabel(f"{unit}{towards}: from {readable(base)} (usual, dotted) to {readable(output)} (this row)")
     passed = base + np.cumsum([0.0, *[size for _, size in steps[::-1]]])
     room = 0.14 * max(float(np.ptp(passed)), 1e-9)
     ax.set_xlim(passed.min() - room, passed.max() + room)

@@ -23,7 +23,7 @@ from specweave.metrics.base import find_metric, parse_metric_ref
 from specweave.pipeline.reproduction import render_reproduction
 from specweave.pipeline.validation import Validation, describe, metric_label, value_text
 from specweave.pipeline.verdicts import Verdict, metric_from
-from specweave.stages.numbers import short_number
+from specweave.stages.numbers import readable, short_number
 from specweave.stages.records import DEPLOYMENT, find_evaluation, load_deployment
 
 
@@ -74,10 +74,10 @@ def _experiments(records: Sequence[ExperimentRecord], evaluation: Mapping[str, A
         link = f"[{record.id}](experiments/{record.id}/metrics.json)"
         value, spread = record.metrics.get(f"cv_{key}"), record.metrics.get(f"cv_{key}_std")
         if value is not None:
-            told = f"{key}={float(value):.4g}" + (f" ± {float(spread):.2g}" if spread is not None else "")
+            told = f"{key}={readable(value)}" + (f" ± {float(spread):.2g}" if spread is not None else "")
         elif record.status == "completed":
             shown = list(record.metrics.items())[:2]
-            told = ", ".join(f"{n}={float(v):.4g}" for n, v in shown) or "done"
+            told = ", ".join(f"{n}={readable(v)}" for n, v in shown) or "done"
         else:
             told = f"{record.status}: {record.last_note() or record.error or 'no note'}"
         if value is not None and record.tags.get("generation") != generation:

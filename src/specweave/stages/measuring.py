@@ -15,6 +15,7 @@ from specweave.errors import DataError
 from specweave.metrics.base import MetricDef, MetricRef, find_metric
 from specweave.problems.base import Problem
 from specweave.records import Metric
+from specweave.stages.numbers import readable
 from specweave.statistics.bootstrap import bootstrap_interval, paired_bootstrap
 
 
@@ -205,16 +206,14 @@ def relative_bar(metric: MetricDef, theirs: float, amount: float = 0.0, unit: st
     said = f"{amount:.0%}" if unit == "%" else f"{amount:g}x"
     if not metric.higher_is_better:
         share = 1.0 - amount if unit == "%" else 1.0 / factor
-        return theirs * share, f"{metric.label} at most {share:.3g} times {theirs:.4g}"
+        return theirs * share, f"{metric.label} at most {share:.3g} times {readable(theirs)}"
     above = max(0.0, theirs - metric.floor)
     bar = metric.floor + factor * above
     floor = f" above the {metric.floor:g} of chance" if metric.floor else ""
-    rule = f"{metric.label} {said} better than {theirs:.4g}{floor}"
+    rule = f"{metric.label} {said} better than {readable(theirs)}{floor}"
     if metric.best is not None and bar > metric.best:
         bar = metric.best - (metric.best - theirs) / factor
-        rule = (
-            f"{metric.label} {said} nearer to {metric.best:g} than {theirs:.4g}, since {rule} is impossible"
-        )
+        rule = f"{metric.label} {said} nearer to {metric.best:g} than {readable(theirs)}, since {rule} is impossible"
     return max(bar, theirs), rule
 
 

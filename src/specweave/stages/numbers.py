@@ -41,3 +41,15 @@ def short_number(value: Any, digits: int = 4, *, sign: bool = False) -> str:
         return f"{number:{plus}.{max(1, digits - 1)}g}"
     whole = len(str(int(abs(number))))
     return f"{number:{plus},.{max(0, digits - whole)}f}"
+
+
+def readable(value: float, digits: int = 4) -> str:
+    """Return a number in `digits` significant digits, one from 1,000 on in whole units: never 1.643e+04.
+
+    Examples
+    --------
+    >>> [readable(v) for v in (16432.4, 0.84203, 0.5, -1234.5)]
+    ['16,432', '0.842', '0.5', '-1,234']
+    """
+    number = float(value)
+    return f"{number:,.0f}" if 1000 <= abs(number) < 1e15 else f"{number:.{digits}g}"

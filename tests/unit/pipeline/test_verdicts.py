@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from specweave.increments.criteria import parse_criterion
+from specweave.pipeline.validation import describe
 from specweave.pipeline.verdicts import Verdict, verdict_of
 from specweave.records import Metric
 
@@ -74,3 +75,21 @@ def test_what_confidence_lacks_is_said() -> None:
 def test_an_interval_that_touches_the_bar_from_above_passes_only_at_least() -> None:
     assert judged("Recall >= 0.5", 0.6, 0.5, 0.7).verdict == "pass"
     assert judged("Recall > 0.5", 0.6, 0.5, 0.7).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("name", "criterion", "shown"),
+    [
+        ("mape", "MAPE < 1%", "0.8200% [0.5000, 1.200]"),
+        ("mape", "MAPE < 0.01", "0.8200% [0.5000, 1.200]"),
+        ("recall", "Recall > 80%", "84.20% [82, 86]"),
+        ("recall", "Recall > 0.8 with 95% confidence", "0.8420 [0.8200, 0.8600]"),
+        ("recall", "Recall > 0.8", "0.8420 [0.8200, 0.8600]"),
+        ("recall", "Recall@precision=60% > 0.5", "0.8420 [0.8200, 0.8600]"),
+    ],
+)
+def test_a_value_is_shown_in_the_unit_of_its_criterion(name: str, criterion: str, shown: str) -> None:
+    value, low, high = (0.0082, 0.005, 0.012) if name == "mape" else (0.842, 0.82, 0.86)
+    metric = Metric(name=name, value=value, low=low, high=high, higher_is_better=name != "mape")
+    found = Verdict(criterion=parse_criterion(criterion), verdict="pass", blocks=False, metric=metric)
+    assert describe(found)["measured"] == shown
