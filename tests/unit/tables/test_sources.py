@@ -299,7 +299,7 @@ def test_what_the_server_refuses_leaves_the_old_snapshot(web: Server, tmp_path: 
 
 def test_a_download_that_breaks_off_is_no_data(web: Server, tmp_path: Path) -> None:
     text = f"http://127.0.0.1:{web.server_port}/broken.csv"
-    with pytest.raises(IntegrationError, match="broke off|cannot be reached"):
+    with pytest.raises(IntegrationError, match=r"broke off|cannot be reached"):
         read(tmp_path, text)
     assert find_snapshot(tmp_path, text) is None
 
