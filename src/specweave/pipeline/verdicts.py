@@ -18,6 +18,7 @@ from specweave.increments.project import Increment
 from specweave.metrics.base import MetricRef, find_metric
 from specweave.records import Metric
 from specweave.stages.numbers import readable
+from specweave.stages.records import find_explanation
 from specweave.stages.workspace import Workspace
 
 Judged = Literal["pass", "fail", "inconclusive", "missing"]
@@ -384,8 +385,6 @@ def _nothing_to_compare(criterion: Criterion, evidence: Evidence, ours: str) -> 
 
 
 def _judge_explained(criterion: Criterion, evidence: Evidence) -> Verdict:
-    from specweave.stages.records import find_explanation
-
     experiment = str((evidence.evaluation or {})["experiment"])
     found = find_explanation(evidence.increment.folder)
     fix = f"sw do {evidence.increment.number} --task T-007"
