@@ -85,7 +85,7 @@ class ForecastPlanning(Problem):
         if not target:
             numbers = [c for c, k in kinds.items() if k.kind == "numeric" and c != time]
             if len(numbers) != 1:
-                return found
+                return [*found, Choice("target", None, _several_words(numbers))] if numbers else found
             target = numbers[0]
             found.append(Choice("target", target, f"`{target}` is the only quantity"))
         series, why = reading.find_series(frame, kinds, time, target)
@@ -228,6 +228,14 @@ class ForecastPlanning(Problem):
                                               ("target", "Target"), ("frequency", "Frequency"))},
         )  # fmt: skip
         return table, read, known
+
+
+def _several_words(numbers: Sequence[str]) -> str:
+    named = ", ".join(f"`{c}`" for c in numbers[:4]) + (", ..." if len(numbers) > 4 else "")
+    return (
+        f"{len(numbers)} quantities: {named}. Name the one to forecast under Target. Where each column is a series of "
+        "its own, bring one row per series and time first (pandas.melt does it), with a Series column"
+    )
 
 
 def stated_horizon(spec: Spec) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from specweave.errors import DataError, SpecError, SpecweaveError, UnknownNameError
@@ -89,6 +90,21 @@ def test_a_target_that_nothing_names_is_left_to_the_user_with_an_offer(root: Pat
     with pytest.raises(SpecError, match="'Target' is not filled in"):
         spec.require("Target")
     assert "one of" in spec.fields["target"].value
+
+
+def test_a_column_per_series_is_told_how_to_become_rows(tmp_path: Path) -> None:
+    stamps = pd.date_range("2019-01-01", periods=36, freq="MS").strftime("%Y-%m-%d")
+    wide = pd.DataFrame(
+        {"date": stamps} | {f"store_{i}": [float(i + t % 12) for t in range(36)] for i in range(3)}
+    )
+    wide.to_csv(tmp_path / "wide.csv", index=False)
+    made = plan_increment(
+        Project(tmp_path),
+        Request("forecast sales of every store for the next 6 months", str(tmp_path / "wide.csv")),
+    )
+    assert "3 quantities: `store_0`, `store_1`, `store_2`" in made.plan_path.read_text()
+    assert "one row per series and time" in made.plan_path.read_text()
+    assert "- Target: (fill in" in made.spec_path.read_text()
 
 
 def test_planning_the_same_twice_gives_the_same_documents(root: Path) -> None:
