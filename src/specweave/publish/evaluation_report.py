@@ -103,13 +103,16 @@ def _headline(record: Mapping[str, Any]) -> str:
         "was fitted or chosen on."
     )
     for rival in record["comparisons"]:
-        gap = f"{short_number(rival['difference'], sign=True)}{_interval(rival)}"
+        chosen_by = record["selection_metric"]
+        gap = f"{_score(rival['difference'], chosen_by, sign=True)}{_interval(rival, chosen_by)}"
         words = {
             "better": "It beats",
             "worse": "It is **worse** than",
             "not told apart": "It cannot be told apart from",
         }[rival["verdict"]]
-        text += f" {words} the {rival['role']} {rival['against']} at {short_number(rival['theirs'])}: {gap}."
+        text += (
+            f" {words} the {rival['role']} {rival['against']} at {_score(rival['theirs'], chosen_by)}: {gap}."
+        )
     latency = _find(record, "latency_p95_ms")
     if latency:
         text += f" One raw row is answered in {short_number(latency['value'])} ms (p95); "
@@ -156,8 +159,8 @@ def _metrics(record: Mapping[str, Any]) -> str:
 
 
 def _rivals(record: Mapping[str, Any]) -> str:
-    label = _label(record["selection_metric"])
-    ref = parse_metric_ref(record["selection_metric"])
+    key = record["selection_metric"]
+    label, ref = _label(key), parse_metric_ref(key)
     higher = find_metric(ref.name).higher_is_better
 
     def rank(model: Mapping[str, Any]) -> tuple[bool, float, str]:
@@ -173,9 +176,8 @@ def _rivals(record: Mapping[str, Any]) -> str:
         [
             f"{m['experiment']} ✅ chosen" if m["experiment"] == record["experiment"] else m["experiment"],
             m["role"],
-            short_number(m["validation"])
-            + ("" if m["validation_std"] is None else f" ± {short_number(m['validation_std'])}"),
-            short_number(m["holdout"]),
+            _score(m["validation"], key, m["validation_std"]),
+            _score(m["holdout"], key),
             seconds_text(_float(m["train_seconds"])),
             "" if m["model_bytes"] is None else size_text(float(m["model_bytes"])),
         ]
@@ -189,8 +191,8 @@ def _rivals(record: Mapping[str, Any]) -> str:
     tests = [
         [
             f"{r['role']}: {r['against']}",
-            short_number(r["difference"], sign=True),
-            f"{short_number(r['low'])} to {short_number(r['high'])}",
+            _score(r["difference"], key, sign=True),
+            _bounds(r, key),
             f"{float(r['p_value']):.2g}",
             _loss_test(r.get("loss_test")),
             r["verdict"],
@@ -228,8 +230,8 @@ def _segments(segments: Mapping[str, Any] | None) -> str:
         return ""
     rows = [
         [
-            s["column"], s["value"], f"{s['n']:,}", f"{s['share']:.0%}", short_number(s["metric"]),
-            _bounds(s), "apart" if s["apart"] else "",
+            s["column"], s["value"], f"{s['n']:,}", f"{s['share']:.0%}", _score(s["metric"], segments["metric"]),
+            _bounds(s, segments["metric"]), "apart" if s["apart"] else "",
         ]
         for s in segments["worst"]
     ]  # fmt: skip
@@ -243,7 +245,7 @@ def _segments(segments: Mapping[str, Any] | None) -> str:
         if count
     ]
     note = (
-        f"{label} is {short_number(segments['overall'])} overall. The worst of {segments['checked']} segments"
+        f"{label} is {_score(segments['overall'], segments['metric'])} overall. The worst of {segments['checked']} segments"
         + (f" ({', '.join(left_out)} left out)" if left_out else "")
         + "; *apart* means that the segment's own interval leaves the overall value out, which one segment "
         "in twenty does by chance. Inside a segment a model cannot use what sets the segments apart, so a "
@@ -284,7 +286,7 @@ def _worst(errors: Mapping[str, Any]) -> str:
     head = ["data row", "loss", *predicted, *shown]
     rows = [
         [str(w["row"] + 1), _times(w["loss"], errors.get("mean_loss")),
-         *(short_number(w["predicted"].get(c), 3) for c in predicted),
+         *(short_number(w["predicted"].get(c), 5) for c in predicted),
          *(cell(w["values"].get(c), 40) for c in shown)]
         for w in worst
     ]  # fmt: skip
@@ -297,14 +299,15 @@ def _worst(errors: Mapping[str, Any]) -> str:
 
 
 def _gap(gap: Mapping[str, Any]) -> str:
-    label = _label(gap["metric"])
-    spread = "" if gap["cv_std"] is None else f" ± {short_number(gap['cv_std'])}"
+    key = gap["metric"]
     rows = [
-        ["training rows", short_number(gap["train"])],
-        [f"{gap['n_folds']} validation folds", short_number(gap["cv"]) + spread],
-        ["holdout", short_number(gap["holdout"])],
+        ["training rows", _score(gap["train"], key)],
+        [f"{gap['n_folds']} validation folds", _score(gap["cv"], key, gap["cv_std"])],
+        ["holdout", _score(gap["holdout"], key)],
     ]
-    return "## Overfitting\n\n" + markdown_table(["measured on", label], rows)
+    # A forecaster is not asked about steps that it was fitted to.
+    measured = [row for row in rows if row[1]]
+    return "## Overfitting\n\n" + markdown_table(["measured on", _label(key)], measured)
 
 
 def _operation(record: Mapping[str, Any]) -> str:
@@ -353,22 +356,34 @@ def _times(loss: Any, mean: Any) -> str:
     return short_number(loss, 3) if not mean else f"{short_number(float(loss) / float(mean), 3)}x"
 
 
-def _value(metric: Mapping[str, Any]) -> str:
-    value = number(metric["value"])
-    return f"{short_number(100 * value)} %" if is_percent(metric["name"]) else short_number(value)
-
-
-def _bounds(metric: Mapping[str, Any]) -> str:
-    if metric["low"] is None or metric["high"] is None:
+def _score(value: Any, key: str, spread: Any = None, *, sign: bool = False) -> str:
+    """Return a metric's value as people read that metric, with its spread where there is one; None as ""."""
+    if value is None:
         return ""
-    low, high = number(metric["low"]), number(metric["high"])
-    if "value" in metric and "name" in metric and is_percent(metric["name"]):
-        return f"{short_number(100 * low)} to {short_number(100 * high)} %"
-    return f"{short_number(low)} to {short_number(high)}"
+    factor, unit = (100, " %") if is_percent(key) else (1, "")
+
+    def shown(one: Any, *, sign: bool = False) -> str:
+        return short_number(factor * number(one) if factor > 1 else one, sign=sign)
+
+    around = "" if spread is None else f" ± {shown(spread)}"
+    return f"{shown(value, sign=sign)}{around}{unit}"
 
 
-def _interval(metric: Mapping[str, Any]) -> str:
-    return f" ({_bounds(metric)})" if _bounds(metric) else ""
+def _value(metric: Mapping[str, Any]) -> str:
+    return _score(metric["value"], metric["name"])
+
+
+def _bounds(found: Mapping[str, Any], key: str | None = None) -> str:
+    """Return an interval; `key` names its metric where `found` does not."""
+    if found["low"] is None or found["high"] is None:
+        return ""
+    key = str(found.get("name", "")) if key is None else key
+    return f"{_score(found['low'], key).removesuffix(' %')} to {_score(found['high'], key)}"
+
+
+def _interval(found: Mapping[str, Any], key: str | None = None) -> str:
+    bounds = _bounds(found, key)
+    return f" ({bounds})" if bounds else ""
 
 
 def _sentence(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,6 +169,21 @@ def test_the_report_is_the_same_bytes_when_made_again(folder: Path) -> None:
     auc = next(m for m in record_of(folder)["metrics"] if m["name"] == "roc_auc")
     assert f"ROC AUC {auc['value']:.4f}" in text
     assert "/tmp" not in text and str(folder) not in text
+
+
+def test_a_metric_that_people_read_in_percent_stands_so_in_every_table(folder: Path, tmp_path: Path) -> None:
+    copied = tmp_path / folder.name
+    shutil.copytree(folder, copied)
+    record = record_of(copied)
+    chosen = record["selection_metric"]
+    text = (copied / "reports" / "evaluation.json").read_text(encoding="utf-8")
+    (copied / "reports" / "evaluation.json").write_text(
+        text.replace(f'"{chosen}"', '"mape"'), encoding="utf-8"
+    )
+    told = publish_evaluation_report(copied)[0].read_text(encoding="utf-8")
+    mine = next(m for m in record["models"] if m["experiment"] == record["experiment"])
+    assert f"{100 * mine['holdout']:.2f} %" in told.split("## Against the others")[1].split("##")[0]
+    assert f"{100 * record['overfitting']['cv']:.2f} ±" in told.split("## Overfitting")[1]
 
 
 def test_the_ab_test_is_planned_from_measured_levels(folder: Path) -> None:
