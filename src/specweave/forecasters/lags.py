@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from specweave.forecasters.adjusting import longer_season
 from specweave.forecasters.base import Fitted, Forecaster, Memo
 from specweave.forecasters.panel import Panel, Series
 
@@ -25,6 +26,9 @@ Ints = npt.NDArray[np.int64]
 
 LAGS = (1, 2, 3, 4, 5, 6, 8, 12)
 WINDOWS = (4, 13, 26)
+# Rows of one origin tell nearly the same: of long horizons a sample is as good, and quicker.
+_ROWS_PER_VALUE = 12
+_FEWEST_ROWS = 20_000
 
 
 def feature_names(panel: Panel) -> list[str]:
@@ -35,6 +39,11 @@ def feature_names(panel: Panel) -> list[str]:
     if panel.season > 1:
         names += ["value a season before the target", "change from a season ago to the target's",
                   "value two seasons before the target", "change two seasons ago"]  # fmt: skip
+        if (longer := longer_season(panel.season)) > 1:
+            names += [
+                f"value {longer} steps before the target",
+                f"change over the same steps {longer} earlier",
+            ]
     names += [f"{c} of the target" for c in calendar_names(panel)]
     for name in panel.known_names:
         names += [name, f"{name} at the origin"]
@@ -67,7 +76,7 @@ def _calendar(panel: Panel, steps: Ints) -> list[Floats]:
     made = {
         "month": lambda: instants.astype("datetime64[M]").astype(np.int64) % 12 + 1,
         "weekday": lambda: (days.astype(np.int64) + 3) % 7,
-        "hour": lambda: (instants.astype(np.int64) // 3_600_000_000) % 24,
+        "hour": lambda: (instants.astype(np.int64) / 3_600_000_000) % 24,
         "week of the year": lambda: (days - instants.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) // 7,
     }  # fmt: skip
     return [np.asarray(made[n](), dtype=np.float64) for n in names]
@@ -109,9 +118,11 @@ def lag_rows(panel: Panel, one: Series, origins: Ints, ahead: Ints, known: Float
     columns.append((changes[origins + 1] - changes[begun]) / np.maximum(np.minimum(13, origins), 1) / size)
     columns.append((sums[origins + 1] / (origins + 1) - last) / size)
     if panel.season > 1:
-        for back in (panel.season, 2 * panel.season):
+        longer = longer_season(panel.season)
+        pairs = [(panel.season, panel.season), (2 * panel.season, panel.season), (longer, longer)]
+        for back, season in pairs if longer > 1 else pairs[:2]:
             # Past one season ahead, the latest season that is known stands for the one before the target.
-            skip = back + panel.season * ((ahead - 1) // panel.season)
+            skip = back + season * ((ahead - 1) // season)
             target = at(origins + ahead - skip)
             columns += [(target - last) / size, (target - at(origins - skip)) / size]
     columns += _calendar(panel, one.start + origins + ahead)
@@ -143,6 +154,7 @@ def lag_table(
         Absolute step of each target.
     """
     total = sum(_pairs(len(s), horizon) for s in panel.series.values())
+    most_rows = min(most_rows, max(_FEWEST_ROWS, _ROWS_PER_VALUE * sum(map(len, panel.series.values()))))
     share = min(1.0, most_rows / max(total, 1))
     rng = np.random.default_rng(seed)
     parts = [_one_table(panel, s, horizon, share, rng) for s in panel.series.values()]

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from specweave.errors import MissingExtraError
+from specweave.forecasters.adjusting import NONE, Adjustment, find_adjustment, find_week, week_of
 from specweave.forecasters.base import LocalForecaster
 from specweave.forecasters.panel import Series
-from specweave.forecasters.simple import is_seasonal, seasonal_indices
+from specweave.forecasters.simple import is_seasonal
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,8 +48,8 @@ class StatisticalForecaster(LocalForecaster):
     Parameters
     ----------
     window : int, optional
-        Only the last values are used; by default ten seasons, at least 400: older values cost time and
-        tell little of the next ones.
+        Only the last values are used; by default ten seasons, at least 400, and six weeks where a season is
+        a day: older values cost time and tell little of the next ones.
     """
 
     # Seasons longer than this are taken out beforehand, since the model cannot hold or afford them.
@@ -68,41 +69,38 @@ class StatisticalForecaster(LocalForecaster):
     def path(self, y: Floats, season: int, steps: int) -> Floats:
         """Fit to the window and return the path."""
         given = season
-        y, season, indices = self._prepared(y, season)
-        trend = len(indices) == 1 or len(y) >= 3 * given
+        y, season, out = self._prepared(y, season)
+        trend = out.season == 1 or len(y) >= 3 * given
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            found = self.model(season, trend=trend).forecast(y=y / np.resize(indices, len(y)), h=steps)[
-                "mean"
-            ]
-        ahead = indices[(len(y) + np.arange(steps)) % len(indices)]
-        return np.asarray(found * ahead, dtype=np.float64)
+            found = self.model(season, trend=trend).forecast(y=out.take_out(y), h=steps)["mean"]
+        return out.put_back(np.asarray(found, dtype=np.float64), len(y))
 
     def one_step_errors(self, one: Series, season: int) -> Floats | None:
         """Return the model's own one-step errors inside the window."""
         if len(one) < 8 or np.all(one.values == one.values[0]):
             return None
-        y, season, indices = self._prepared(one.values, season)
-        scale = np.resize(indices, len(y))
+        y, season, out = self._prepared(one.values, season)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            told = self.model(season).forecast(y=y / scale, h=1, fitted=True).get("fitted")
+            told = self.model(season).forecast(y=out.take_out(y), h=1, fitted=True).get("fitted")
         if told is None:
             return None
-        errors = y - np.asarray(told, dtype=np.float64) * scale
+        errors = y - out.put_back(np.asarray(told, dtype=np.float64))
         return np.asarray(errors[np.isfinite(errors)], dtype=np.float64)
 
-    def _prepared(self, y: Floats, season: int) -> tuple[Floats, int, Floats]:
-        """Return (window, season for the model, multiplicative indices of a season taken out)."""
-        length = self.window or max(400, 10 * season)
+    def _prepared(self, y: Floats, season: int) -> tuple[Floats, int, Adjustment]:
+        """Return (window, season for the model, the season that is taken out beforehand)."""
+        length = self.window or max(400, 10 * season, 6 * week_of(season))
         y = np.ascontiguousarray(y[-length:], dtype=np.float64)
+        week = find_week(y, season)
+        if week is not None:
+            return y, 1, week
         if season <= self.longest_season:
-            return y, season, np.ones(1)
-        if np.all(y > 0) and is_seasonal(y, season, least_seasons=2):
-            indices = seasonal_indices(y, season, multiplicative=True)
-            if np.all(indices > 0):
-                return y, 1, indices
-        return y, 1, np.ones(1)
+            return y, season, NONE
+        if is_seasonal(y, season, least_seasons=2):
+            return y, 1, find_adjustment(y, season)
+        return y, 1, NONE
 
 
 class AutoETS(StatisticalForecaster):
