@@ -58,7 +58,7 @@ from specweave.recommenders.interactions import as_labels
 from specweave.recommenders.model import FittedRecommender
 from specweave.recommenders.outcome import list_length
 from specweave.recommenders.portrait import check_interactions
-from specweave.recommenders.protocols import split_interactions
+from specweave.recommenders.protocols import most_tested, split_interactions
 from specweave.recommenders.verdict import check_lists, check_time_split, list_tables
 from specweave.records import Figure, Finding
 from specweave.tables.features import from_definitions, make_features
@@ -144,15 +144,17 @@ class Recommendation(Problem):
         seed, folds = int(plan.get("split.seed", 42)), int(plan.get("split.folds", 2))
         try:
             train, holdout, pairs = split_interactions(
-                data.protocol, data.coded.user, stamps_of(data), folds=folds, seed=seed
-            )
+                data.protocol, data.coded.user, stamps_of(data), folds=folds, seed=seed,
+                most_users=most_tested(data.coded.n_items),
+            )  # fmt: skip
         except SpecError as error:
             raise SpecError(
                 error.what, where=error.where or spec.at("Validation"), hint=error.hint
             ) from error
         tested = len(np.unique(data.coded.user[holdout]))
         words = (
-            f"{data.protocol.words}: {len(holdout):,} of {len(data.coded.user):,} interactions, {tested:,} users; "
+            f"{data.protocol.words}: {len(holdout):,} of {len(data.coded.user):,} interactions, {tested:,} users"
+            f"{' (drawn at random: the catalogue is large)' if tested == most_tested(data.coded.n_items) else ''}; "
             f"{len(pairs)} validation folds made alike; every item is a candidate, "
             f"{'seen items are taken out' if data.settings['exclude_seen'] else 'seen items may come again'}, "
             f"gain 1 per hit, seed {seed}"

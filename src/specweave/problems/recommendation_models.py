@@ -19,6 +19,7 @@ from specweave.recommenders.interactions import Interactions
 from specweave.recommenders.model import FittedRecommender
 from specweave.recommenders.outcome import make_outcome
 from specweave.recommenders.pictures import history_bands
+from specweave.recommenders.popularity import faded_counts
 
 
 def fit_interactions(
@@ -40,6 +41,7 @@ def fit_interactions(
         estimator=estimator, users=coded.users, items=coded.items, titles=data.titles, history=history,
         seen=coded.matrix(rows, positive_only=False),
         counts=np.bincount(history.indices, minlength=coded.n_items).astype(float), k=data.settings["k"],
+        lately=_lately(data, learned),
         ratings=_rating_matrix(data, learned), labels={r: str(data.roles[r]) for r in ("user", "item")},
     )  # fmt: skip
 
@@ -79,4 +81,12 @@ def _rating_matrix(data: InteractionData, rows: np.ndarray) -> Any:
     shape = (coded.n_users, coded.n_items)
     return sp.csr_matrix(
         (data.ratings[rows].astype(np.float32), (coded.user[rows], coded.item[rows])), shape=shape
+def _lately(data: InteractionData, rows: np.ndarray) -> np.ndarray | None:
+    """Return faded counts where the future is held out; else what was popular once is as likely to be asked for."""
+    coded = data.coded
+    if data.protocol.name != "time" or coded.time is None or not len(rows):
+        return None
+    return faded_counts(coded.item[rows], coded.time[rows], coded.n_items)
+
+
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from specweave.problems.base import Choice, ModelExperiment
 from specweave.problems.choosing import candidates_choice
@@ -20,8 +21,6 @@ from specweave.tables.kinds import infer_kinds
 from specweave.tables.values import to_numbers
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from specweave.increments.spec import Spec
 
 
@@ -124,11 +123,11 @@ def _validation(frame: pd.DataFrame, user: str, time: str | None, per_user: floa
             to_instants(frame[time], kind.format) if kind.kind == "datetime" else to_numbers(frame[time])[0]
         )
         order = np.argsort(stamps, kind="stable")
-        keys = as_labels(frame[user])[order]
+        keys = pd.factorize(as_labels(frame[user]))[0][order]
         cut = round(0.8 * len(keys))
         warm = np.isin(keys[cut:], keys[:cut]).mean() if cut < len(keys) else 0.0
         # Where hardly any of the latest users has a past, a split by time tests popularity and nothing else.
         if warm >= 0.5:
-            tested = max(1, len(set(keys[cut:].tolist())))
+            tested = max(1, len(np.unique(keys[cut:])))
             return "last 20% by time", (len(keys) - cut) / tested
     return "random 25% per user", max(1.0, 0.25 * per_user)

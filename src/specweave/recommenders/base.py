@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+_MOST_SCORES = 16_000_000  # 64 MB of float32
+
 
 @dataclass
 class Context:
@@ -54,6 +56,10 @@ class Recommender(ABC):
 
     A class of your own needs ``fit(history)`` and ``scores(history, users)``; this base is optional.
     """
+
+    personal = (
+        True  # whether scores come from the history; only then do users without one get what is popular
+    )
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name, as scikit-learn does."""
@@ -112,14 +118,26 @@ class Recommender(ABC):
     method = "leave-one-out"
 
 
+def users_per_block(n_items: int, most: int = 2048) -> int:
+    """Return for how many users all items are scored at once, so that memory does not grow with the catalogue.
+
+    Examples
+    --------
+    >>> users_per_block(1_000), users_per_block(200_000)
+    (2048, 80)
+    """
+    return int(min(most, max(16, _MOST_SCORES // max(1, n_items))))
+
+
 def leave_one_out(model: Any, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
     """Return how far the scores of `items` fall when each past item is left out of the history."""
     past = history.indices
     wanted = np.asarray(items, dtype=np.int64)
     usual = np.asarray(model.scores(history, np.array([user])))[0, wanted]
     fallen = np.zeros((len(past), len(wanted)))
-    for start in range(0, len(past), 256):
-        part = np.arange(start, min(start + 256, len(past)))
+    size = users_per_block(history.shape[1], 256)
+    for start in range(0, len(past), size):
+        part = np.arange(start, min(start + size, len(past)))
         kept = sp.vstack([history] * len(part), format="csr")
         # Row r of the block lacks its own past item: nothing else changes.
         keep = np.ones(kept.nnz, dtype=bool)

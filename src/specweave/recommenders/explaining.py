@@ -117,7 +117,7 @@ def _because(
 
 
 def _popular(model: FittedRecommender, item: int) -> dict[str, Any]:
-    share = float(model.counts[item] / max(1, len(model.users)))
+    share = float(model.popularity[item] / max(1, len(model.users)))
     return {"feature": POPULARITY, "value": f"{int(model.counts[item]):,} users", "contribution": share}
 
 

@@ -14,6 +14,14 @@ import scipy.sparse as sp
 from specweave.errors import MissingExtraError
 from specweave.recommenders.base import Context, Recommender, emphasised
 
+_MOST_NUMBERS = 64_000_000  # of the products of factors, 256 MB
+
+
+def _outer(factors: np.ndarray) -> np.ndarray:
+    """Return each row's products with itself, shape (n_rows, n_factors ** 2)."""
+    made: np.ndarray = (factors[:, :, None] * factors[:, None, :]).reshape(len(factors), -1)
+    return made
+
 
 class ImplicitALS(Recommender):
     """Weighted matrix factorisation by alternating least squares (Hu, Koren & Volinsky 2008).
@@ -55,14 +63,25 @@ class ImplicitALS(Recommender):
         """Return the ridge solution of every row of `X` given the other side's factors."""
         f = self.factors
         base = other.T @ other + self.l2 * np.eye(f, dtype=np.float32)
-        outer = (other[:, :, None] * other[:, None, :]).reshape(len(other), f * f)
+        most = max(1, _MOST_NUMBERS // f**2)
+        outer = _outer(other) if len(other) <= most else None
         solved = np.empty((X.shape[0], f), dtype=np.float32)
-        for start in range(0, X.shape[0], 4096):
-            part = X[start : start + 4096]
-            left = base + self.alpha * np.asarray(part @ outer).reshape(-1, f, f)
+        start = 0
+        while start < X.shape[0]:
+            stop = min(start + 4096, X.shape[0])
+            if outer is None:
+                # So few rows that the products of their entries fit into memory.
+                stop = min(
+                    stop, max(start + 1, int(np.searchsorted(X.indptr, X.indptr[start] + most, "right")) - 1)
+                )
+            part = X[start:stop]
+            there = slice(None) if outer is not None else np.unique(part.indices)
+            products = outer if outer is not None else _outer(other[there])
+            left = base + self.alpha * np.asarray(part[:, there] @ products).reshape(-1, f, f)
             ones = sp.csr_matrix((1.0 + self.alpha * part.data, part.indices, part.indptr), shape=part.shape)
             right = np.asarray(ones @ other)
-            solved[start : start + part.shape[0]] = np.linalg.solve(left, right[:, :, None])[:, :, 0]
+            solved[start:stop] = np.linalg.solve(left, right[:, :, None])[:, :, 0]
+            start = stop
         return solved
 
     def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ from specweave.recommenders.base import Context, Recommender
 class RuleRecommender(Recommender):
     """A person's rule as a model: ``rule(history) -> scores`` of shape (n_users, n_items)."""
 
+    personal = False
+
     def __init__(self, rule: Callable[[sp.csr_matrix], np.ndarray]) -> None:
         self.rule = rule
 

@@ -15,6 +15,9 @@ from specweave.recommenders.base import Context, Recommender, emphasised, item_c
 
 # Dense item-to-item models take memory by the square of the catalogue; rarer items are left to others.
 MOST_ITEMS = 8000
+_MOST_DOUBLES = 4000  # items up to which weights are solved for in double precision and all kept
+_KEPT_WEIGHTS = 0.1  # beyond, the share of each item's weights that stays: the largest
+_MOST_PAIRS = 20_000_000  # of items at once
 
 
 class LinearItems(Recommender):
@@ -78,17 +81,22 @@ class ItemKNN(LinearItems):
         """Keep each item's nearest neighbours."""
         X = emphasised(history, self.rating_strength)
         norms = np.sqrt(np.asarray(X.power(2).sum(axis=0)).ravel())
+        lengths = np.diff(X.indptr).astype(np.float64)
+        met = float(lengths @ lengths)  # pairs of items at most
+        n_items = X.shape[1]
+        step = max(1, int(_MOST_PAIRS / max(met / n_items, 1.0)))
+        Xt = X.T.tocsr()
         blocks = []
-        for start in range(0, X.shape[1], 2000):
-            stop = min(start + 2000, X.shape[1])
-            cosine = np.asarray((X.T @ X[:, start:stop]).toarray(), dtype=np.float32)
-            cosine /= norms[:, None] * norms[None, start:stop] + self.shrink + 1e-12
-            cosine[np.arange(start, stop), np.arange(stop - start)] = 0.0
-            if self.neighbours < X.shape[1]:
-                cut = -np.partition(-cosine, self.neighbours - 1, axis=0)[self.neighbours - 1]
-                cosine[cosine < cut] = 0.0
-            blocks.append(sp.csr_matrix(cosine))
-        self.weights_ = sp.hstack(blocks, format="csr")
+        for start in range(0, n_items, step):
+            cosine = (Xt[start : start + step] @ X).tocoo()
+            rows, columns = cosine.row.astype(np.int64) + start, cosine.col.astype(np.int64)
+            values = (cosine.data / (norms[rows] * norms[columns] + self.shrink + 1e-12)).astype(np.float32)
+            kept = rows != columns
+            kept[kept] = _largest(rows[kept], values[kept], self.neighbours)
+            blocks.append((rows[kept], columns[kept], values[kept]))
+        # Row i holds the neighbours of item i; what a past item says for others stands in its own row.
+        targets, sources, values = (np.concatenate(part) for part in zip(*blocks, strict=True))
+        self.weights_ = sp.csr_matrix((values, (sources, targets)), shape=(n_items, n_items))
         return self
 
 
@@ -121,11 +129,14 @@ class EASE(LinearItems):
         rows = (np.maximum(lengths, 1) / max(lengths.mean(), 1.0)) ** -self.user_norm
         columns = (np.maximum(counts, 1) / max(counts.mean(), 1.0)) ** -self.item_norm
         scaled = sp.diags(rows) @ X @ sp.diags(columns)
-        gram = np.asarray((scaled.T @ scaled).toarray(), dtype=np.float64)
+        large = scaled.shape[1] > _MOST_DOUBLES
+        gram = np.asarray((scaled.T @ scaled).toarray(), dtype=np.float32 if large else np.float64)
         # The penalty keeps its meaning whatever the scaling does to the size of the entries.
         unit = float(np.trace(gram)) / max(float(X.nnz), 1.0)
         weights = denoised_weights(gram, self.l2 * unit, self.dropout)
-        self.weights_ = (columns[:, None] * weights / columns[None, :]).astype(np.float32)
+        weights *= columns[:, None].astype(weights.dtype)
+        weights /= columns[None, :].astype(weights.dtype)
+        self.weights_ = _sparse(weights, _KEPT_WEIGHTS) if large else weights.astype(np.float32)
         return self
 
 
@@ -200,6 +211,29 @@ class SLIM(LinearItems):
         return self
 
 
+def _largest(rows: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
+    """Return which values are among the `most` largest of their row."""
+    order = np.lexsort((-values, rows))
+    counts = np.bincount(rows[order] - rows.min(initial=0)) if rows.size else np.array([], dtype=np.int64)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    kept = np.zeros(len(rows), dtype=bool)
+    kept[order] = np.arange(len(rows)) - starts < most
+    return kept
+
+
+def _sparse(weights: np.ndarray, share: float) -> sp.csr_matrix:
+    """Return the share of each column's weights that is largest, by size."""
+    most = max(1, int(share * len(weights)))
+    columns = []
+    for start in range(0, weights.shape[1], 500):
+        block = weights[:, start : start + 500].copy()
+        sizes = np.abs(block)
+        cut = np.partition(sizes, len(weights) - most, axis=0)[len(weights) - most]
+        block[sizes < cut] = 0.0
+        columns.append(sp.csr_matrix(block, dtype=np.float32))
+    return sp.hstack(columns, format="csr")
+
+
 def denoised_weights(gram: np.ndarray, l2: float, dropout: float = 0.0) -> np.ndarray:
     """Return the item-to-item weights with a zero diagonal that rebuild histories best.
 
@@ -218,7 +252,7 @@ def denoised_weights(gram: np.ndarray, l2: float, dropout: float = 0.0) -> np.nd
     penalised = gram.copy()
     penalised[np.diag_indices(len(gram))] += dropout / (1.0 - dropout) * diagonal + max(l2, 1e-6)
     P = inverse(penalised)
-    weights = -P / np.diag(P)[None, :]
+    weights = P / -np.diag(P)[None, :]
     np.fill_diagonal(weights, 0.0)
     return weights
 
@@ -227,11 +261,14 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
     """Return the inverse of a symmetric positive definite matrix."""
     from scipy.linalg import lapack
 
-    factor, failed = lapack.dpotrf(matrix, lower=1)
+    single = matrix.dtype == np.float32
+    factorise, invert = (lapack.spotrf, lapack.spotri) if single else (lapack.dpotrf, lapack.dpotri)
+    factor, failed = factorise(matrix, lower=1)
     if failed:
         return np.linalg.inv(matrix)
-    lower, failed = lapack.dpotri(factor, lower=1)
+    lower, failed = invert(factor, lower=1, overwrite_c=1)
     if failed:
         return np.linalg.inv(matrix)
-    whole: np.ndarray = np.tril(lower) + np.tril(lower, -1).T
+    whole: np.ndarray = np.tril(lower)
+    whole += np.tril(lower, -1).T
     return whole

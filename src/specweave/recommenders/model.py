@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from specweave.recommenders.base import item_counts, leave_one_out
-
-_BLOCK = 2048
+from specweave.recommenders.base import item_counts, leave_one_out, users_per_block
 
 
 @dataclass
@@ -37,6 +35,9 @@ class FittedRecommender:
         Raw ratings, for people to read.
     counts : ndarray, shape (n_items,)
         Training users of each item.
+    lately : ndarray, shape (n_items,), or None
+        Training users of each item, those of long ago counted less: what users without a history get. Where it is
+        None they get what `counts` says.
     k : int
         How many items an answer holds by default.
     """
@@ -50,6 +51,7 @@ class FittedRecommender:
     counts: np.ndarray
     k: int = 10
     ratings: sp.csr_matrix | None = None
+    lately: np.ndarray | None = None
     labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,13 +128,16 @@ class FittedRecommender:
         k = min(int(k or self.k), len(self.items))
         items = np.full((len(users), k), -1, dtype=np.int64)
         scores = np.full((len(users), k), np.nan, dtype=np.float32)
-        popular = (self.counts / max(1.0, float(len(self.users)))).astype(np.float32)
-        for start in range(0, len(users), _BLOCK):
-            rows = slice(start, min(start + _BLOCK, len(users)))
+        popular = (self.popularity / max(1.0, float(len(self.users)))).astype(np.float32)
+        size = users_per_block(len(self.items))
+        for start in range(0, len(users), size):
+            rows = slice(start, min(start + size, len(users)))
             codes = users[rows]
             past = self.histories(codes) if history is None else history[rows]
             made = np.array(self.estimator.scores(past, codes), dtype=np.float32)
-            silent = (np.diff(past.indptr) == 0) | ~np.any(made, axis=1)
+            silent = ~np.any(made, axis=1)
+            if getattr(self.estimator, "personal", True):
+                silent |= np.diff(past.indptr) == 0
             made[silent] = popular
             made[:, self.counts == 0] = -np.inf
             if exclude_seen:
@@ -152,6 +157,11 @@ class FittedRecommender:
         own = getattr(self.estimator, "contributions", None)
         found = own(past, user, items) if own else leave_one_out(self.estimator, past, user, items)
         return past.indices, np.asarray(found, dtype=float)
+
+    @property
+    def popularity(self) -> np.ndarray:
+        """What users without a history go by, shape (n_items,)."""
+        return self.counts if self.lately is None else self.lately
 
     @property
     def has_titles(self) -> bool:

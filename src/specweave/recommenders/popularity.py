@@ -15,6 +15,7 @@ from specweave.recommenders.base import Context, Recommender, item_counts
 
 
 class _Unpersonal(Recommender):
+    personal = False
     method = "popularity (the history plays no part)"
 
     def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
@@ -81,9 +82,7 @@ class RecentPopularity(_Unpersonal):
         """Count with fading weights."""
         counts = item_counts(history)
         if context.time is not None and len(context.time):
-            age = context.time.max() - context.time
-            half = max(float(age.max()) * self.half_life_share, 1e-9)
-            counts = np.bincount(context.item, weights=0.5 ** (age / half), minlength=history.shape[1])
+            counts = faded_counts(context.item, context.time, history.shape[1], self.half_life_share)
         self.counts_ = counts.astype(np.float32)
         return self
 
@@ -133,6 +132,25 @@ class SegmentPopularity(_Unpersonal):
         made = np.array(self.table_[self.codes_[np.where(known, users, 0)]])
         made[~known] = self.everybody_
         return made
+
+
+def faded_counts(
+    item: np.ndarray, time: np.ndarray, n_items: int, half_life_share: float = 0.1
+) -> np.ndarray:
+    """Return interactions per item, those one half-life ago counted half; shape (n_items,).
+
+    Parameters
+    ----------
+    item : ndarray of int, shape (n_rows,)
+    time : ndarray of float, shape (n_rows,)
+        At least one.
+    n_items : int
+    half_life_share : float
+        The half-life as a share of the time span.
+    """
+    age = time.max() - time
+    half = max(float(age.max()) * half_life_share, 1e-9)
+    return np.bincount(item, weights=0.5 ** (age / half), minlength=n_items)
 
 
 def _segmentations(history: sp.csr_matrix, context: Context) -> list[tuple[str, np.ndarray, int]]:

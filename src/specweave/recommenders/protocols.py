@@ -16,6 +16,7 @@ import pandas as pd
 from specweave.errors import DataError, SpecError
 
 HINT = "write for example: random 25% per user, leave last out, last 20% by time, or last month"
+_MOST_SCORES = 1_000_000_000
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _PERIOD = re.compile(r"\blast\s+(\d+)?\s*(hour|day|week|month|quarter|year)s?\b", re.I)
 _LEAVE = re.compile(
@@ -54,6 +55,17 @@ class Protocol:
             return f"each user's {last} held out"
         share = f"last {self.period[0]} {self.period[1]}" if self.period else f"last {self.fraction:.0%}"
         return f"the {share} of all interactions by time held out"
+
+
+def most_tested(n_items: int) -> int:
+    """Return how many users a holdout tests at most: all items are scored for each of them, by every model.
+
+    Examples
+    --------
+    >>> most_tested(1_000), most_tested(200_000)
+    (1000000, 5000)
+    """
+    return max(2_000, _MOST_SCORES // max(1, n_items))
 
 
 def parse_protocol(text: str | None, *, where: str | None = None, timed: bool = False) -> Protocol:
@@ -95,7 +107,7 @@ def parse_protocol(text: str | None, *, where: str | None = None, timed: bool = 
 
 
 def split_interactions(
-    protocol: Protocol, user: np.ndarray, times: Any, *, folds: int, seed: int
+    protocol: Protocol, user: np.ndarray, times: Any, *, folds: int, seed: int, most_users: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """Return training rows, held-out rows, and folds made inside the training rows by the same protocol.
 
@@ -108,6 +120,9 @@ def split_interactions(
     folds : int
         Validation folds. With ``random`` they are disjoint shares of each user's training rows; by time,
         each validates on what came after what it learns from.
+    most_users : int, optional
+        Users that a holdout or fold tests at most, drawn at random. What is hidden of the others is learned from
+        instead; by time it is left out, since it lies in the future of what is learned from.
 
     Raises
     ------
@@ -123,22 +138,36 @@ def split_interactions(
             hint="add to spec.md: - Time column: NAME, or write Validation: random 25% per user",
         )
     rows = np.arange(n_rows)
+    rng = np.random.default_rng(seed)
     if protocol.name == "time":
         train, holdout, pairs = _by_time(protocol, pd.Series(times).reset_index(drop=True), folds)
+        holdout = _of_some(holdout, user, most_users, seed)
     else:
-        rng = np.random.default_rng(seed)
         order = rng.random(n_rows) if protocol.name == "random" else _latest_first(times)
         place, counts = _places(user, order)
         hidden = _share(protocol, counts)
-        holdout = rows[place < hidden[user]]
-        train = rows[place >= hidden[user]]
+        holdout = _of_some(rows[place < hidden[user]], user, most_users, seed)
+        learned = np.ones(n_rows, dtype=bool)
+        learned[holdout] = False
+        train = rows[learned]
         pairs = _folds_per_user(protocol, user, order, train, folds)
+    pairs = [(fit, _of_some(valid, user, most_users, seed)) for fit, valid in pairs]
     if len(holdout) == 0 or len(train) < 4 or not pairs:
         raise DataError(
             f"the split leaves {len(train)} interactions to learn from and {len(holdout)} to test on",
             hint="users with a single interaction cannot be tested; use a split by time or bring more data",
         )
     return train, holdout, pairs
+
+
+def _of_some(rows: np.ndarray, user: np.ndarray, most: int | None, seed: int) -> np.ndarray:
+    """Return the rows of at most so many users, drawn at random."""
+    users = np.unique(user[rows])
+    if most is None or len(users) <= most:
+        return rows
+    drawn = np.zeros(int(user.max()) + 1, dtype=bool)
+    drawn[np.random.default_rng([seed, 1]).choice(users, most, replace=False)] = True
+    return np.asarray(rows[drawn[user[rows]]])
 
 
 def inner_split(

@@ -14,10 +14,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from specweave.errors import DataError
-from specweave.recommenders.base import Context, Recommender
+from specweave.recommenders.base import Context, Recommender, users_per_block
 from specweave.recommenders.pairs import PairMaker
 
-_BLOCK = 1024
 _MOST_USERS = 3000  # enough to learn what sets hits apart
 
 
@@ -87,8 +86,9 @@ class TwoStageRanker(Recommender):
     def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
         """Return the chance of a hit for candidates, and for the rest their first-stage order below all of them."""
         made = np.empty(history.shape, dtype=np.float32)
-        for start in range(0, history.shape[0], _BLOCK):
-            rows = slice(start, min(start + _BLOCK, history.shape[0]))
+        size = users_per_block(history.shape[1], 1024)
+        for start in range(0, history.shape[0], size):
+            rows = slice(start, min(start + size, history.shape[0]))
             past, codes = history[rows], users[rows]
             first = self.maker_.first_stage(past, codes, past)
             frame = self.maker_.frame(past, codes, first)
@@ -142,8 +142,9 @@ def labelled_pairs(
     if len(users) > _MOST_USERS:
         users = users[np.linspace(0, len(users) - 1, _MOST_USERS).astype(int)]
     frames, labels = [], []
-    for start in range(0, len(users), _BLOCK):
-        codes = users[start : start + _BLOCK]
+    size = users_per_block(shape[1], 1024)
+    for start in range(0, len(users), size):
+        codes = users[start : start + size]
         first = maker.first_stage(past[codes], codes, past[codes])
         asked = np.asarray(truth[codes].toarray())
         hit = np.take_along_axis(asked, np.maximum(first["item"], 0), axis=1) * (first["item"] >= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,62 @@ def test_a_split_by_time_says_how_much_lower_it_is_and_why(tmp_path: Path) -> No
     hits = [c for c in outcome.columns if c.startswith("hit:")]
     easy = outcome.assign(**dict.fromkeys(hits, 1), n_relevant=len(hits), cold=False)
     assert "SW334" not in {f.code for f in problem.check(easy, {}, dataset)}
+
+
+def by_time(root: Path, frame: pd.DataFrame) -> tuple[Problem, InteractionData, Any, Any]:
+    """Return (problem, data, split, plan and spec) of a split by time."""
+    frame.to_csv(root / "visits.csv", index=False)
+    spec = parse_spec(
+        SPEC.format(data="").replace("random 25% per user", "last 20% by time"), root / "spec.md"
+    )
+    problem = problem_for(spec.problem_type)
+    plan = parse_plan(PLAN.format(recommend="k: 5"), root / "plan.md", problem.plan_keys)
+    dataset = problem.load(spec, plan, root)
+    assert isinstance(dataset, InteractionData)
+    return problem, dataset, problem.split(dataset, spec, plan), (spec, plan)
+
+
+def test_chance_stays_chance_for_users_without_a_history(tmp_path: Path) -> None:
+    """Else "3x better than random" would be asked of popularity wherever newcomers are tested."""
+    frame = visits(120, 30)
+    frame["timestamp"] = 1_000_000 + np.arange(len(frame)) * 3600
+    problem, dataset, split, (spec, plan) = by_time(tmp_path, frame)
+    chance, popular = (
+        problem.fit(e, dataset, split.train, None, seed=0, threads=1)
+        for e in problem.baselines(dataset, spec, plan, ["random", "popularity"])
+    )
+    cold = problem.predict(chance, dataset, split.holdout).query("cold")
+    assert len(cold) > 10 and cold["items"].nunique() > 5
+    assert problem.predict(popular, dataset, split.holdout).query("cold")["items"].nunique() == 1
+
+
+def test_newcomers_get_what_is_popular_lately_where_the_future_is_held_out(tmp_path: Path) -> None:
+    """Early users took the first items, late ones others; who comes next is served by the late ones' taste."""
+    rng = np.random.default_rng(1)
+    rows = [
+        (f"u{user}", f"i{item}", user * 100 + n)
+        for user in range(100)
+        for n, item in enumerate(rng.choice(10, 6, replace=False) + (10 if user >= 55 else 0))
+    ]
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    problem, dataset, split, _ = by_time(tmp_path, frame)
+    model = problem.fit(ModelExperiment("ease", EASE), dataset, split.train, None, seed=0, threads=1)
+    items, _ = model.recommend(np.array([-1]), 5)
+    assert {int(model.items[i][1:]) >= 10 for i in items[0]} == {True}
+    assert model.counts[[list(model.items).index(f"i{i}") for i in range(10)]].min() > 0
+
+
+def test_many_interactions_are_planned_in_seconds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n = 200_000
+    frame = pd.DataFrame({
+        "user_id": rng.integers(0, 20_000, n).astype(str), "item_id": rng.integers(0, 2_000, n),
+        "timestamp": rng.integers(10**9, 10**9 + 10**7, n),
+    })  # fmt: skip
+    began = time.perf_counter()
+    drafted = Recommendation.draft_spec("recommend", None, {"frame": frame, "time": "timestamp"})
+    assert drafted["data"]["Validation"] == "last 20% by time"
+    assert time.perf_counter() - began < 20
 
 
 def test_a_rule_and_a_class_of_the_users_count_as_models(tmp_path: Path) -> None:

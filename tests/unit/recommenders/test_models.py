@@ -112,6 +112,47 @@ def test_als_gives_the_ridge_solution_for_a_history(history: sp.csr_matrix, cont
     assert np.allclose(model.scores(history[[0]], np.array([0]))[0], Y @ user, atol=1e-4)
 
 
+def test_factors_do_not_depend_on_how_much_fits_into_memory(
+    monkeypatch: pytest.MonkeyPatch, history: sp.csr_matrix, context: Context
+) -> None:
+    whole = ImplicitALS(3, 2.0, 1.5).fit(history, context).items_
+    monkeypatch.setattr("specweave.recommenders.factors._MOST_NUMBERS", 9 * 20)
+    assert np.allclose(ImplicitALS(3, 2.0, 1.5).fit(history, context).items_, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("at_once", [10, 20_000_000])
+def test_neighbours_are_the_nearest_by_cosine_whatever_is_compared_at_once(
+    monkeypatch: pytest.MonkeyPatch, history: sp.csr_matrix, context: Context, at_once: int
+) -> None:
+    monkeypatch.setattr("specweave.recommenders.linear._MOST_PAIRS", at_once)
+    weights = ItemKNN(neighbours=4, shrink=2.0).fit(history, context).weights_.toarray()
+    had = (history.toarray() > 0).astype(float)
+    norms = np.sqrt(had.sum(axis=0))
+    cosine = had.T @ had / (np.outer(norms, norms) + 2.0)
+    np.fill_diagonal(cosine, 0.0)
+    for item in range(had.shape[1]):
+        nearest = np.sort(cosine[:, item])[::-1][:4]
+        assert np.allclose(np.sort(weights[:, item])[::-1][:4], nearest, atol=1e-6)
+        assert np.count_nonzero(weights[:, item]) <= 4
+
+
+def test_a_large_catalogue_keeps_the_strongest_weights_in_little_memory(
+    monkeypatch: pytest.MonkeyPatch, history: sp.csr_matrix, context: Context
+) -> None:
+    whole = EDLAE(l2=5.0).fit(history, context).weights_
+    monkeypatch.setattr("specweave.recommenders.linear._MOST_DOUBLES", 10)
+    monkeypatch.setattr("specweave.recommenders.linear._KEPT_WEIGHTS", 0.2)
+    model = EDLAE(l2=5.0).fit(history, context)
+    kept = model.weights_.toarray()
+    assert model.weights_.nnz <= 6 * 30
+    assert np.allclose(kept[kept != 0], whole[kept != 0], atol=1e-3)
+    assert np.abs(whole[kept == 0]).max() <= np.abs(kept).max()
+    scores = model.scores(history[:1], np.array([0]))
+    assert np.allclose(
+        model.contributions(history[[0]], 0, list(range(30))).sum(axis=0), scores[0], atol=1e-4
+    )
+
+
 def test_more_items_than_a_dense_model_takes_leave_the_rarest_out(
     monkeypatch: pytest.MonkeyPatch, history: sp.csr_matrix, context: Context
 ) -> None:

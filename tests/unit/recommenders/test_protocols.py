@@ -99,3 +99,15 @@ def test_a_second_stage_hides_some_of_each_users_past() -> None:
     learn, predict = inner_split(Protocol("random"), user, None, seed=0)
     assert np.bincount(user[predict]).tolist() == [2] * 6
     assert len(set(learn.tolist()) & set(predict.tolist())) == 0
+
+
+def test_a_large_catalogue_is_tested_on_some_users_and_learns_from_the_rest() -> None:
+    user = np.repeat(np.arange(50), 10)
+    train, holdout, pairs = split_interactions(Protocol("random"), user, None, folds=2, seed=1, most_users=20)
+    assert len(np.unique(user[holdout])) == 20
+    assert sorted([*train, *holdout]) == list(range(500))
+    assert all(len(np.unique(user[valid])) == 20 for _, valid in pairs)
+    times = np.random.default_rng(0).permutation(np.arange(500.0))
+    train, holdout, _ = split_interactions(Protocol("time", 0.2), user, times, folds=1, seed=1, most_users=20)
+    assert len(np.unique(user[holdout])) == 20
+    assert times[train].max() < times[holdout].min()
