@@ -74,13 +74,6 @@ def standing_rows(coded: Interactions, rows: np.ndarray) -> tuple[np.ndarray, np
     return users.astype(np.int64), hits[first]
 
 
-def _rating_matrix(data: InteractionData, rows: np.ndarray) -> Any:
-    if data.ratings is None:
-        return None
-    coded = data.coded
-    shape = (coded.n_users, coded.n_items)
-    return sp.csr_matrix(
-        (data.ratings[rows].astype(np.float32), (coded.user[rows], coded.item[rows])), shape=shape
 def _lately(data: InteractionData, rows: np.ndarray) -> np.ndarray | None:
     """Return faded counts where the future is held out; else what was popular once is as likely to be asked for."""
     coded = data.coded
@@ -89,4 +82,11 @@ def _lately(data: InteractionData, rows: np.ndarray) -> np.ndarray | None:
     return faded_counts(coded.item[rows], coded.time[rows], coded.n_items)
 
 
+def _rating_matrix(data: InteractionData, rows: np.ndarray) -> Any:
+    if data.ratings is None:
+        return None
+    coded = data.coded
+    shape = (coded.n_users, coded.n_items)
+    return sp.csr_matrix(
+        (data.ratings[rows].astype(np.float32), (coded.user[rows], coded.item[rows])), shape=shape
     )
