@@ -1,4 +1,4 @@
-"""BG/NBD and Gamma-Gamma against the numbers that their authors published for the CDNOW sample."""
+"""BG/NBD, MBG/NBD and Gamma-Gamma against the numbers that their authors published for the CDNOW sample."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from specweave.lifetimes.bgnbd import fit_bgnbd, fit_gamma_gamma
 from specweave.lifetimes.customers import make_customers
+from specweave.lifetimes.mbgnbd import fit_mbgnbd
 from specweave.lifetimes.transactions import find_columns, parse_transactions
 
 CDNOW = Path(__file__).resolve().parents[2] / "examples" / "ltv" / "cdnow-sample.csv"
@@ -43,6 +44,27 @@ def test_gamma_gamma_gives_the_published_parameters(customers: pd.DataFrame) -> 
     spend = model.expected_spend([0, 100], [0.0, 50.0])
     assert spend[0] == pytest.approx(model.p * model.gamma / (model.q - 1))
     assert spend[1] == pytest.approx(50, rel=0.02)
+
+
+def test_mbgnbd_gives_the_published_parameters_and_lets_customers_leave_at_once(
+    customers: pd.DataFrame,
+) -> None:
+    # As lifetimes 0.11 (ModifiedBetaGeoFitter) and BTYDplus print them for this sample.
+    model = fit_mbgnbd(customers["frequency"], customers["recency_weeks"], customers["age_weeks"])
+    assert (model.r, model.alpha, model.a, model.b) == pytest.approx((0.525, 6.183, 0.891, 1.614), abs=2e-3)
+    once, often = model.chance_alive([0, 5], [0, 38], [38.86, 38.86])
+    assert 0 < once < often < 1
+    rng, n = np.random.default_rng(1), 200_000
+    rate, drop = rng.gamma(model.r, 1 / model.alpha, n), rng.beta(model.a, model.b, n)
+    bought, clock = np.zeros(n), np.zeros(n)
+    alive = rng.random(n) >= drop
+    while alive.any():
+        clock[alive] += rng.exponential(1 / rate[alive])
+        alive &= clock < 20
+        bought[alive] += 1
+        alive &= rng.random(n) >= drop
+    # A formula of what is left after week 0, over everybody who was just acquired.
+    assert model.expected_purchases(20, [0], [0], [0])[0] == pytest.approx(bought.mean(), rel=0.03)
 
 
 def test_expected_purchases_agree_with_a_simulation_of_the_story() -> None:

@@ -101,7 +101,7 @@ def fit_bgnbd(x: Any, t_x: Any, T: Any) -> BgNbd:
         both = np.where(x > 0, np.logaddexp(third, fourth), third)
         return -float((first + second + both).mean())
 
-    best = _minimise(negative, [np.log(s) for s in _STARTS])
+    best = minimise(negative, [np.log(s) for s in _STARTS])
     r, alpha, a, b = (float(v) for v in np.exp(best.x))
     return BgNbd(r, alpha, a, b, -float(best.fun) * len(x))
 
@@ -134,12 +134,13 @@ def fit_gamma_gamma(x: Any, m: Any) -> GammaGamma:
         # q at or below 1 has no mean spend; the likelihood seldom asks for it, and then only just.
         return 100.0 * max(0.0, 1.05 - float(q)) ** 2 - float(value.mean())
 
-    best = _minimise(negative, [np.log((2.0, 3.0, 1.0)), np.log((6.0, 4.0, 0.5))])
+    best = minimise(negative, [np.log((2.0, 3.0, 1.0)), np.log((6.0, 4.0, 0.5))])
     p, q, gamma = (float(v) for v in np.exp(best.x))
     return GammaGamma(p, q, gamma * scale, -float(best.fun) * len(x))
 
 
-def _minimise(negative: Any, starts: list[np.ndarray]) -> Any:
+def minimise(negative: Any, starts: list[np.ndarray]) -> Any:
+    """Return scipy's result of the best of several starts."""
     found = [minimize(negative, s, method="Nelder-Mead",
                       options={"maxiter": 4000, "maxfev": 4000, "xatol": 1e-6, "fatol": 1e-10}) for s in starts]  # fmt: skip
     return min(found, key=lambda f: f.fun)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from specweave.lifetimes.transactions import Transactions
 
-RFM = ("frequency", "recency_weeks", "age_weeks", "mean_repeat_spend")
+RFM = ("frequency", "recency_weeks", "age_weeks", "mean_repeat_spend", "mean_spend")
 SPEND, PURCHASES = "future_spend", "future_transactions"
 _WEEK = 7.0
 

@@ -21,8 +21,9 @@ from specweave.problems.amounts import AmountProblem
 from specweave.problems.base import Choice, Dataset, ModelExperiment, Split, Table
 from specweave.problems.choosing import candidates_choice, common_choices
 from specweave.problems.fitting import fit_estimator, make_estimator
+from specweave.problems.lifetime_candidates import TRIED, lifetime_candidates
 from specweave.problems.lifetime_data import WINDOW, CustomerData, load_customers
-from specweave.problems.lifetime_estimators import TRIED, WithRfm, lifetime_candidates
+from specweave.problems.lifetime_estimators import WithRfm
 from specweave.problems.lifetime_planning import draft_bullets, find_roles, match_transactions, match_words
 from specweave.problems.lifetime_reports import check_transactions, cohort_figures, cohort_tables
 from specweave.problems.lifetime_splitting import split_customers
@@ -45,6 +46,7 @@ class LifetimeValue(AmountProblem):
     words = ("lifetime", "life time", "ltv", "clv", "customer value", "repeat purchase")
     required = ("Training data",)
     plan_keys = ()
+    ahead = "customers"
     spec_keys = ("Customer column", "Amount column", "Calibration", "Horizon")
     default_validation = "random"
 

@@ -54,7 +54,7 @@ def test_features_and_outcome_are_those_of_the_windows() -> None:
     rows = add_outcome(make_customers(bought, until), bought, until, 6).set_index("customer")
     assert (bought.refunds, bought.zeros, bought.dropped) == (1, 1, 0)
     a = rows.loc["a"]
-    assert [a[c] for c in RFM] == pytest.approx([1, 2.0, 40 / 7, 25.0])
+    assert [a[c] for c in RFM] == pytest.approx([1, 2.0, 40 / 7, 25.0, 17.5])
     assert (a["cohort"], a["total_spend"], a["largest_spend"]) == ("2024-01", 35.0, 25.0)
     assert (rows.loc["c", "refunds"], rows.loc["c", "frequency"]) == (30.0, 0)
     assert rows[PURCHASES].to_dict() == {"a": 1.0, "b": 1.0, "c": 0.0}
