@@ -218,14 +218,22 @@ def _reason(comparison: Comparison) -> str:
     if best is None or best.value is None:
         return f"no completed experiment has a value of {comparison.metric}"
     extreme = "highest" if comparison.higher_is_better else "lowest"
-    text = f"{best.name} has the {extreme} {comparison.metric}: {_value_text(best)}"
+    other = next((row for row in comparison.rows if row.id == comparison.runner_up), None)
+    ahead = (
+        other is not None
+        and other.value is not None
+        and (other.value > best.value if comparison.higher_is_better else other.value < best.value)
+    )
+    # Baselines are never chosen while a candidate is there, and a steadier kind of model may be preferred.
+    has = "was chosen with" if ahead else f"has the {extreme}"
+    text = f"{best.name} {has} {comparison.metric}: {_value_text(best)}"
     if best.low is not None and best.high is not None:
         text += f", interval {number_text(best.low)} to {number_text(best.high)}"
-    other = next((row for row in comparison.rows if row.id == comparison.runner_up), None)
     if other is None or other.value is None:
         return text + "; nothing else was measured"
     gap = abs(best.value - other.value)
-    text += f"; the runner-up {other.name} has {_value_text(other)}, a gap of {number_text(gap)}"
+    whose = f"{other.name} is ahead of it at" if ahead else f"the runner-up {other.name} has"
+    text += f"; {whose} {_value_text(other)}, a gap of {number_text(gap)}"
     if other.test:
         return text + f" ({other.test})"
     if best.std is not None and gap < best.std:

@@ -109,7 +109,8 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
     from specweave.tables.quality import check_quality, leak_columns
     from specweave.tables.reading import read_table
 
-    read = read_table(find_data(project, str(request.data)))
+    path = find_data(project, str(request.data))
+    read = read_table(path)
     frame, columns = read.frame, [str(c) for c in read.frame.columns]
     reasons: list[tuple[str, str]] = [("Training data", note) for note in read.notes]
     if read.separator not in ("", ",", "\t"):
@@ -145,7 +146,8 @@ def _draft_from_data(project: Project, request: Request) -> Drafted:
             identifiers.append(name)
             reasons.append(("Identifier", f"`{name}`: {kind.reason}; it says nothing about new rows"))
     roles: dict[str, Any] = {"target": target, "asked_target": request.target, "identifiers": identifiers,
-                             "time": time, "asked_time": request.time, "columns": columns}  # fmt: skip
+                             "time": time, "asked_time": request.time, "columns": columns,
+                             "data": (path, data_text(project, str(request.data)))}  # fmt: skip
     cls, reason = infer_problem(request.text, frame, roles, request.problem)
     cls().check_planned(frame, roles, str(request.data))
     reasons.append(("Problem type", reason))

@@ -308,6 +308,10 @@ class Problem(Answering):
         """Return pictures that show the holdout after what came before: `earlier` holds the out-of-fold rows."""
         return []
 
+    def worst_table(self, outcome: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return what a reader is shown of the rows that went most wrong: (outcomes with ``row``, raw rows)."""
+        return outcome, dataset.frame
+
     def data_figures(self, dataset: Dataset) -> list[Figure]:
         """Return the pictures of the data that only this type needs."""
         return []

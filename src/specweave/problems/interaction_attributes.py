@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from specweave.recommenders.interactions import as_labels
 from specweave.tables.kinds import ColumnKind, infer_kinds
 from specweave.tables.locating import find_data_file
 from specweave.tables.reading import read_table
-from specweave.tables.values import levels_of
+from specweave.tables.values import is_text_like, levels_of
 
 if TYPE_CHECKING:
     from specweave.increments.spec import Spec
@@ -31,6 +31,9 @@ _SAME = 0.95
 _AGGREGATES = re.compile(
     r"(?:^|[^a-z])(?:n|avg|average|mean|median|counts?|total|sum|num|freq\w*|popularity|rank|last|since)(?:[^a-z]|$)"
 )
+_SEPARATORS = ("|", ";", ",")
+_LISTS = 0.1  # share of cells that list several labels, from which a column is one of lists
+_MOST_LABELS = 60
 _USED_KINDS = ("numeric", "boolean", "category", "datetime")
 
 
@@ -99,6 +102,34 @@ def _spaced(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).casefold()
 
 
+def _labels_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with columns of several labels (``Action|Comedy``) taken apart into one of 0 and 1 per label."""
+    made: dict[str, pd.Series[Any]] = {}
+    for name in map(str, table.columns):
+        flags = _flags(table[name]) if is_text_like(table[name]) else None
+        if flags is None:
+            made[name] = table[name]
+        else:
+            made |= {f"{name} {label}": flags[label] for label in flags.columns}
+    return pd.DataFrame(made, index=table.index)
+
+
+def _flags(column: pd.Series[Any]) -> pd.DataFrame | None:
+    """Return 0 and 1 per label of a column whose cells list labels of a small vocabulary; None of any other column."""
+    known = column.dropna().astype(str)
+    for separator in _SEPARATORS:
+        if known.empty or known.str.contains(separator, regex=False).mean() < _LISTS:
+            continue
+        labels = known.str.strip("[](){} ").str.split(separator, regex=False).explode().str.strip(" '\"")
+        counts = labels[labels != ""].groupby(level=0).unique().explode().value_counts()
+        counts = counts[counts >= max(2, 0.005 * len(known))]
+        covered = labels.isin(counts.index).mean()
+        if 2 <= len(counts) <= _MOST_LABELS and covered > 0.9 and counts.sum() > 5 * len(counts):
+            flags = pd.crosstab(labels.index, labels).clip(upper=1)[sorted(counts.index)]
+            return flags.reindex(column.index).where(column.notna(), None).astype("Float64").astype(float)
+    return None
+
+
 def _described(
     table: pd.DataFrame, labels: np.ndarray, *, items: bool
 ) -> tuple[pd.DataFrame | None, dict[str, ColumnKind], np.ndarray | None]:
@@ -116,6 +147,7 @@ def _described(
             titles = text.where(text.notna() & (text != ""), pd.Series(labels, dtype="string")).to_numpy(
                 dtype=object
             )
+    table = _labels_apart(table)
     kinds = {str(c): k for c, k in infer_kinds(table).items() if k.kind in _USED_KINDS}
     kinds = {
         c: k

@@ -50,7 +50,12 @@ from specweave.problems.recommendation_models import (
     user_table,
 )
 from specweave.problems.recommendation_pairs import RELEVANT, pair_kinds, pair_table
-from specweave.problems.recommendation_planning import draft_bullets, draft_choices, match_interactions
+from specweave.problems.recommendation_planning import (
+    draft_bullets,
+    draft_choices,
+    find_attribute_files,
+    match_interactions,
+)
 from specweave.recommenders import pictures
 from specweave.recommenders.explaining import past_contributions, reasons_of
 from specweave.recommenders.fitting import RuleRecommender
@@ -59,7 +64,7 @@ from specweave.recommenders.model import FittedRecommender
 from specweave.recommenders.outcome import list_length
 from specweave.recommenders.portrait import check_interactions
 from specweave.recommenders.protocols import most_tested, split_interactions
-from specweave.recommenders.verdict import check_lists, check_time_split, list_tables
+from specweave.recommenders.verdict import check_lists, check_time_split, list_tables, told_lists
 from specweave.records import Figure, Finding
 from specweave.tables.features import from_definitions, make_features
 
@@ -110,8 +115,8 @@ class Recommendation(Problem):
     def infer_roles(
         cls, request: str, frame: pd.DataFrame, kinds: Mapping[str, ColumnKind], roles: Mapping[str, Any]
     ) -> list[Choice]:
-        """Say that no column is a target: what comes next is an interaction, not a value of one."""
-        return [Choice("target", None, "")]
+        """Say that no column is a target, and which tables beside the data hold attributes."""
+        return [Choice("target", None, ""), *find_attribute_files(frame, roles)]
 
     @classmethod
     def draft_spec(
@@ -181,6 +186,10 @@ class Recommendation(Problem):
             data.coded, data.settings["k"], dropped=data.dropped, missing=data.missing, added=added
         )
         return found + check_events(data)
+
+    def worst_table(self, outcome: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return users with what was to be found, what was found and the list, and no single interaction."""
+        return told_lists(outcome), dataset.frame[[]]
 
     def data_figures(self, dataset: Dataset) -> list[Figure]:
         """Return sparsity, long tail and lengths of histories."""

@@ -6,11 +6,13 @@ Reads: a request's table and profile. Writes: nothing. Never: fits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from specweave.errors import SpecweaveError
 from specweave.problems.base import Choice, ModelExperiment
 from specweave.problems.choosing import candidates_choice
 from specweave.recommenders.columns import find_columns, fits
@@ -18,10 +20,16 @@ from specweave.recommenders.interactions import as_labels
 from specweave.recommenders.protocols import parse_protocol
 from specweave.tables.dates import to_instants
 from specweave.tables.kinds import infer_kinds
+from specweave.tables.reading import read_table
 from specweave.tables.values import to_numbers
 
 if TYPE_CHECKING:
     from specweave.increments.spec import Spec
+
+
+_TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".gz")
+_LARGEST = 50_000_000  # bytes of a table that is looked into
+_COVERED = 0.8
 
 
 def match_interactions(frame: pd.DataFrame, roles: Mapping[str, Any], *, asks: bool) -> tuple[float, str]:
@@ -79,9 +87,65 @@ def draft_bullets(problem_type: str, roles: Mapping[str, Any]) -> dict[str, Any]
     if held_out < 2.5:
         # Precision@10 cannot exceed a tenth of what is held out.
         problem["Success metrics"] = "Recall@10 > 0.15, Hit rate@10 > 0.2"
+    data = {
+        k: roles[k.casefold()] for k in ("User attributes", "Item attributes") if roles.get(k.casefold())
+    } | data
     data = {"User column": user, "Item column": item, "Rating column": found["rating"] or "none",
             "Time column": found["time"] or "none", "Validation": validation, **data}  # fmt: skip
     return {"problem": problem, "data": data, "model": model}
+
+
+def find_attribute_files(frame: pd.DataFrame, roles: Mapping[str, Any]) -> list[Choice]:
+    """Return which tables in the folder of the data have one row per user or per item, under the column's name.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The interactions.
+    roles : mapping
+        ``data``: the file's path, and how spec.md writes it.
+    """
+    if not roles.get("data"):
+        return []
+    path, written = Path(roles["data"][0]), str(roles["data"][1])
+    columns = find_columns(frame)
+    found: dict[str, Choice] = {}
+    # What comes from an address or another increment has no folder of the user's around it.
+    near = path.is_file() and path.name == Path(written).name and "://" not in written
+    for file in sorted(path.parent.iterdir()) if near else []:
+        if file == path or file.suffix not in _TABLES or file.stat().st_size > _LARGEST:
+            continue
+        for side in ("user", "item"):
+            key = columns[side]
+            if side in found or key is None:
+                continue
+            share = _keyed(file, key, frame[key])
+            if share >= _COVERED:
+                name = (Path(written).parent / file.name).as_posix()
+                found[side] = Choice(
+                    f"{side} attributes", name,
+                    f"`{name}` lies beside the data and has one row for {share:.0%} of the values of '{key}'",
+                )  # fmt: skip
+    return list(found.values())
+
+
+def _keyed(file: Path, key: str, values: pd.Series[Any]) -> float:
+    """Return the share of keys that a table has a row for; 0 where it has several, or no column of that name."""
+    try:
+        if _bare(key) not in {_bare(c) for c in read_table(file, nrows=2).frame.columns}:
+            return 0.0
+        table = read_table(file).frame
+    except (SpecweaveError, OSError):
+        return 0.0
+    own = as_labels(table[next(c for c in table.columns if _bare(c) == _bare(key))])
+    keys = set(as_labels(values).tolist()) - {""}
+    if len(table.columns) < 2 or len(set(own.tolist())) < len(own) or not keys:
+        return 0.0
+    return len(keys & set(own.tolist())) / len(keys)
+
+
+def _bare(name: Any) -> str:
+    return "".join(c for c in str(name).casefold() if c.isalnum())
 
 
 def draft_choices(

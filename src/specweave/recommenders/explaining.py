@@ -15,7 +15,7 @@ from specweave.recommenders.model import FittedRecommender
 
 POPULARITY = "popularity"
 _PER_USER = 60
-_REST = "all other past items"
+_NOTHING = "no past item"
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,11 @@ class PastContributions:
     Attributes
     ----------
     names : list of str
-        Titles of past items; the last one stands for all that are not named.
+        Titles of past items.
     values : ndarray, shape (n_users, n_names)
     base : ndarray, shape (n_users,)
-        What is left of the score: all of it for users without a history.
+        What is left of the score: all of it for users without a history, and of long histories what the items
+        beyond the strongest add.
     shown : DataFrame, shape (n_users, n_names)
         Ratings, or "had".
     towards : tuple of str
@@ -52,7 +53,6 @@ def past_contributions(model: FittedRecommender, users: np.ndarray) -> PastContr
     """
     items, scores = model.recommend(users, 1)
     rows: list[dict[int, float]] = []
-    rest = np.zeros(len(users))
     base = np.zeros(len(users))
     for i, user in enumerate(users):
         item, score = int(items[i, 0]), float(np.nan_to_num(scores[i, 0]))
@@ -61,18 +61,16 @@ def past_contributions(model: FittedRecommender, users: np.ndarray) -> PastContr
         order = np.argsort(-np.abs(values), kind="stable")
         kept = order[:_PER_USER]
         rows.append({int(past[j]): float(values[j]) for j in kept})
-        rest[i] = float(values[order[_PER_USER:]].sum())
-        base[i] = score - float(values.sum())
+        base[i] = score - float(values[kept].sum())
     named = sorted({item for row in rows for item in row})
     place = {item: j for j, item in enumerate(named)}
-    values = np.zeros((len(users), len(named) + 1))
-    shown = np.full((len(users), len(named) + 1), None, dtype=object)
+    values = np.zeros((len(users), max(1, len(named))))
+    shown = np.full(values.shape, None, dtype=object)
     for i, row in enumerate(rows):
         for item, value in row.items():
             values[i, place[item]] = value
             shown[i, place[item]] = shown_value(model, int(users[i]), item)
-    values[:, -1] = rest
-    names = [*unique_titles(model, named), _REST]
+    names = unique_titles(model, named) or [_NOTHING]
     towards = tuple(str(model.titles[i]) if i >= 0 else "nothing" for i in items[:, 0])
     return PastContributions(names, values, base, pd.DataFrame(shown, columns=names), towards)
 
@@ -99,7 +97,8 @@ def reasons_of(model: FittedRecommender, user: int, top: int) -> dict[str, Any]:
         entry = {"recommendation": str(model.titles[item]), "item": str(model.items[item]), **because[0],
                  "because": because, "score": float(scores[0, j])}  # fmt: skip
         reasons.append(entry)
-    return {"reasons": reasons, "reasons_unit": "score", "rationale": render_words(reasons, cold)}
+    words = render_words(reasons, cold, model.labels.get("rating", "rating"))
+    return {"reasons": reasons, "reasons_unit": "score", "rationale": words}
 
 
 def _because(
@@ -136,8 +135,8 @@ def unique_titles(model: FittedRecommender, items: list[int]) -> list[str]:
     return [f"{t} ({model.items[i]})" if t in twice else t for t, i in zip(titles, items, strict=True)]
 
 
-def render_words(reasons: list[dict[str, Any]], cold: bool) -> str:
-    """Return the reasons of one user's recommendations as sentences."""
+def render_words(reasons: list[dict[str, Any]], cold: bool, rating: str = "rating") -> str:
+    """Return the reasons of one user's recommendations as sentences; `rating` names what was given to past items."""
     if not reasons:
         return "Nothing is left to recommend."
     if cold:
@@ -145,11 +144,14 @@ def render_words(reasons: list[dict[str, Any]], cold: bool) -> str:
         return f"The user's past plays no part here: these are the most popular items: {listed}."
     parts = []
     for place, reason in enumerate(reasons, 1):
-        named = ", ".join(
-            f"{b['feature']}{'' if b['value'] == 'had' else ' = ' + format(b['value'], 'g')} ({b['contribution']:+.3g})"
-            if not isinstance(b["value"], str) or b["value"] == "had"
-            else f"{b['feature']} ({b['value']})"
-            for b in reason["because"]
-        )
+        named = ", ".join(_because_words(b, rating) for b in reason["because"])
         parts.append(f"{place}. {reason['recommendation']}, because of {named}.")
     return " ".join(parts)
+
+
+def _because_words(reason: dict[str, Any], rating: str) -> str:
+    value, added = reason["value"], format(reason["contribution"], "+.3g")
+    if value == "had":
+        return f"{reason['feature']} ({added})"
+    told = value if isinstance(value, str) else f"{rating} {value:g}, {added}"
+    return f"{reason['feature']} ({told})"

@@ -5,6 +5,7 @@ Reads: outcome tables, interactions. Writes: nothing. Never: fits anything on he
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from specweave.recommenders.protocols import Protocol, split_interactions
 from specweave.records import Finding
 
 _WHERE = "reports/evaluation.json"
+_HEAD = 4
 _FEW_COLD = 0.1
 _MOST_USERS = 5000
 _MOST_ITEMS = 4000
@@ -54,6 +56,17 @@ def list_tables(outcome: pd.DataFrame) -> list[dict[str, Any]]:
          "columns": ("interactions known", "users", f"Precision@{most}", f"NDCG@{most}"),
          "note": "0 are users of whom nothing was known: they get what is popular."},
     ]  # fmt: skip
+
+
+def told_lists(outcome: pd.DataFrame) -> pd.DataFrame:
+    """Return what a reader is told of each list: the user, what was known, to be found and found, and its head."""
+    hits = outcome[[c for c in outcome.columns if c.startswith("hit:")]].to_numpy()
+    listed = outcome["titles" if "titles" in outcome else "items"].map(json.loads)
+    heads = [", ".join(items[:_HEAD]) + (" ..." if len(items) > _HEAD else "") for items in listed]
+    return pd.DataFrame({
+        "row": outcome["row"], "user": outcome["user"], "interactions known": outcome["n_history"],
+        "to be found": outcome["n_relevant"], "found": hits.sum(axis=1), "recommended": heads,
+    })  # fmt: skip
 
 
 def check_lists(outcome: pd.DataFrame, n_items: int) -> list[Finding]:

@@ -127,6 +127,7 @@ def _evaluation(
         *own_doubts,
         *doubts.check_evaluation(ref, gap, comparisons, segments, measured.metrics, len(best.outcome)),
     ]
+    shown, raw = problem.worst_table(best.outcome, dataset)
     return {
         "experiment": best.record.id,
         "algorithm": best.record.tags.get("algorithm", best.record.name),
@@ -152,7 +153,7 @@ def _evaluation(
         "errors": {
             "mean_loss": float(np.mean(loss)),
             "columns": find_error_columns(loss, bands),
-            "worst": worst_rows(best.outcome, loss, dataset.frame) if "row" in best.outcome else [],
+            "worst": worst_rows(shown, loss, raw) if "row" in best.outcome else [],
         },
         "overfitting": gap,
         "latency": latency,

@@ -48,6 +48,14 @@ def test_lower_can_be_better(filled: ExperimentStore) -> None:
     assert "lowest" in found.reason
 
 
+def test_what_is_ahead_of_the_chosen_is_not_called_lower(store: ExperimentStore) -> None:
+    add(store, "model", cv_auc=0.80, cv_auc_std=0.01)
+    add(store, "baseline", cv_auc=0.84, cv_auc_std=0.01)
+    reason = compare(store, metric="auc", higher_is_better=True, best="model").reason
+    assert "highest" not in reason
+    assert "baseline is ahead of it at 0.84" in reason
+
+
 def test_a_gap_within_the_spread_of_folds_is_said_to_be_none(store: ExperimentStore) -> None:
     add(store, "a", cv_auc=0.80, cv_auc_std=0.05)
     add(store, "b", cv_auc=0.81, cv_auc_std=0.05)

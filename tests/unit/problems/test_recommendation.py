@@ -16,6 +16,7 @@ from specweave.increments.spec import Spec, parse_spec
 from specweave.problems.base import ModelExperiment, Problem, problem_for
 from specweave.problems.interaction_data import InteractionData
 from specweave.problems.recommendation import Recommendation
+from specweave.problems.recommendation_planning import find_attribute_files
 from specweave.recommenders.linear import EASE
 from specweave.recommenders.model import FittedRecommender
 
@@ -374,3 +375,62 @@ def test_columns_that_belong_to_an_item_or_a_user_are_known_of_them(tmp_path: Pa
     assert (by_code["i3"], by_code["i4"]) == ("jazz", "rock")
     assert dict(zip(data.coded.items, data.titles, strict=True))["i4"] == "Song 4"
     assert any("genre" in n and "'item_id'" in n for n in data.source.notes)
+
+
+def test_labels_in_one_cell_are_attributes_one_by_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    genres = [
+        "|".join(g for g, has in zip(("Action", "Comedy", "Drama"), rng.random(3) < 0.6, strict=True) if has)
+        for _ in range(20)
+    ]
+    pd.DataFrame(
+        {
+            "item_id": [f"i{i}" for i in range(20)],
+            "title": [f"Film, The {i}" for i in range(20)],
+            "genres": genres,
+        }
+    ).to_csv(tmp_path / "movies.csv", index=False)
+    made = Loaded(tmp_path, visits(), "- Item attributes: movies.csv\n")
+    table = made.dataset.item_table
+    assert table is not None
+    assert [c for c in table.columns if c.startswith("genres")] == [
+        "genres Action", "genres Comedy", "genres Drama",
+    ]  # fmt: skip
+    for code, label in enumerate(made.dataset.coded.items):
+        cell = genres[int(label[1:])]
+        if cell:
+            assert table["genres Action"][code] == ("Action" in cell)
+    assert made.dataset.titles[0].startswith("Film, The")
+
+
+def test_tables_beside_the_data_are_proposed_as_attributes(tmp_path: Path) -> None:
+    frame = visits()
+    frame.to_csv(tmp_path / "visits.csv", index=False)
+    users, items = sorted(frame["user_id"].unique()), sorted(frame["item_id"].unique())
+    pd.DataFrame({"UserId": users, "city": "Bonn"}).to_csv(tmp_path / "people.csv", index=False)
+    pd.DataFrame({"item_id": items[:3], "title": "x"}).to_csv(tmp_path / "few.csv", index=False)
+    pd.DataFrame({"item_id": items * 2, "tag": "x"}).to_csv(tmp_path / "tags.csv", index=False)
+    (tmp_path / "broken.csv").write_text("item_id,title\n1,2,3\n")
+    found = find_attribute_files(frame, {"data": (tmp_path / "visits.csv", "data/visits.csv")})
+    assert [(c.key, c.value) for c in found] == [("user attributes", "data/people.csv")]
+    roles = {"frame": frame, "time": None, "user attributes": "data/people.csv"}
+    assert Recommendation.draft_spec("recommend", None, roles)["data"]["User attributes"] == "data/people.csv"
+
+
+def test_what_went_wrong_is_told_by_user_and_list(tmp_path: Path) -> None:
+    made = Loaded(tmp_path, visits())
+    outcome = made.problem.predict(made.fit(), made.dataset, made.split.holdout)
+    told, raw = made.problem.worst_table(outcome, made.dataset)
+    assert list(told.columns) == ["row", "user", "interactions known", "to be found", "found", "recommended"]
+    assert (told["found"] <= told["to be found"]).all() and told["recommended"].str.count(",").max() == 3
+    assert raw.shape[1] == 0  # one interaction says nothing of a user's list
+
+
+def test_reasons_name_what_was_given_to_past_items(tmp_path: Path) -> None:
+    frame = visits().rename(columns={"rating": "stars"})
+    made = Loaded(tmp_path, frame)
+    told = made.problem.reasons(made.fit(), pd.DataFrame({"user_id": ["u1"]}), pd.DataFrame(), top=1, seed=0)[
+        0
+    ]
+    first = told["reasons"][0]["because"][0]
+    assert f"because of {first['feature']} (stars {first['value']:g}, +" in told["rationale"]
