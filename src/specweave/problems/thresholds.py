@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import betainc
 from scipy.stats import beta, nbinom
 
 from specweave.errors import SpecError
@@ -109,11 +111,21 @@ class OperatingPoints:
         where the threshold was pushed down until the next false alarm. Right alarms are NB(hits, same).
         """
         share = self.n_rows / (self.n_rows + batch)
-        right = nbinom.ppf(_GRID[:, None], np.maximum(self.hits, 1)[None, :], share)
-        room = right * (1 - precision) / precision
+        room = self._right(share) * (1 - precision) / precision
         room = np.ceil(room - 1e-9) - 1 if strict else np.floor(room + 1e-9)
-        kept = nbinom.cdf(room, (self.alarms - self.hits + 1)[None, :], share).mean(axis=0)
-        return np.where(self.hits > 0, kept, 0.0)
+        # The distribution function of NB(f + 1, share), which scipy's own is many times slower at.
+        kept = betainc((self.alarms - self.hits + 1)[None, :], np.maximum(room, 0) + 1, share)
+        return np.where(self.hits > 0, np.where(room < 0, 0.0, kept).mean(axis=0), 0.0)
+
+    def _right(self, share: float) -> np.ndarray:
+        """Return quantiles of the right alarms in a batch, shape (n_quantiles, n_points); every bar asks for them."""
+        if share not in self._kept_right:
+            self._kept_right[share] = nbinom.ppf(_GRID[:, None], np.maximum(self.hits, 1)[None, :], share)
+        return self._kept_right[share]
+
+    @cached_property
+    def _kept_right(self) -> dict[float, np.ndarray]:
+        return {}
 
     def best(self, goal: str, allowed: np.ndarray) -> int:
         """Return the allowed point with the most `goal`; of equals the one better in the other quantities."""
@@ -255,13 +267,16 @@ def promised(
         raise SpecError(f"threshold.confidence: {confidence:g} is out of range", hint="write for example 0.9")
     points = OperatingPoints.of(score, hit).thinned()
     wanted = f"precision {'>' if strict else '>='} {precision:g}"
-    # Half the failures allowed are left to the choice among thresholds, and to the model being fitted again.
+    # Half the failures allowed are left to the choice among models and thresholds, and to the last fit.
     asked = (1 + confidence) / 2
+    # A lower precision is promised where it first can be, so on the luckiest of all thresholds: half of that half.
+    lowered = (1 + asked) / 2
     kept, allowed = 0.0, np.ones(len(points.alarms), dtype=bool)
     for bar in [precision, *(v for v in _LOWER if v < precision)]:
         chance = points.chance(bar, batch, strict=strict and bar == precision)
-        if chance.max() >= asked:
-            kept, allowed = bar, chance >= asked
+        needed = asked if bar == precision else lowered
+        if chance.max() >= needed:
+            kept, allowed = bar, chance >= needed
             break
     if kept == precision:
         rule = (
