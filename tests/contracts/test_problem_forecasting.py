@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specweave.errors import DataError
+from specweave.errors import DataError, SpecError
 from specweave.increments.plan import parse_plan
 from specweave.increments.spec import parse_spec
-from specweave.problems.base import Dataset, Problem, problem_for
+from specweave.problems.base import Dataset, Problem, Split, problem_for
 from specweave.problems.contract import ProblemContract
+from specweave.problems.forecast_candidates import plan_candidates
 
 SPEC = """\
 ## ML Problem Definition
@@ -87,6 +88,42 @@ def load(root: Path, frame: pd.DataFrame) -> tuple[Problem, Dataset]:
     spec = parse_spec(SPEC.format(series="none", known="none"), root / "spec.md")
     problem = problem_for("Forecasting")
     return problem, problem.load(spec, parse_plan("```yaml\n{}\n```\n", root / "plan.md", ("gaps",)), root)
+
+
+def split_as(root: Path, validation: str) -> Split:
+    """Return the split of 72 months, 6 of them the horizon, under a Validation line."""
+    problem, dataset = load(root, months(1)[["month", "sold"]])
+    text = SPEC.format(series="none", known="none").replace(
+        "Validation: rolling origin", f"Validation: {validation}"
+    )
+    plan = parse_plan("```yaml\nsplit: {folds: 3}\n```\n", root / "plan.md", ("gaps",))
+    return problem.split(dataset, parse_spec(text, root / "spec.md"), plan)
+
+
+@pytest.mark.parametrize(("validation", "origins"), [("rolling origin", 3), ("5 rolling origins", 5),
+                         ("rolling origin, 2 origins", 2), ("rolling origin, the last 6 steps held out", 3)])  # fmt: skip
+def test_the_validation_line_says_how_many_origins(tmp_path: Path, validation: str, origins: int) -> None:
+    assert len(split_as(tmp_path, validation).folds) == origins
+
+
+@pytest.mark.parametrize(("validation", "reason"), [
+    ("random 20% holdout", "a forecast never has them"), ("5-fold cross-validation", "a forecast never has them"),
+    ("last 20% held out", "one horizon of 6 steps"), ("the last 12 steps held out", "one horizon of 6 steps"),
+    ("some other way", "no validation of forecasts")])  # fmt: skip
+def test_a_validation_that_is_not_done_is_refused(tmp_path: Path, validation: str, reason: str) -> None:
+    with pytest.raises(SpecError, match=reason) as error:
+        split_as(tmp_path, validation)
+    assert "rolling origin" in str(error.value.hint)
+
+
+def test_cheap_candidates_come_first_and_zeros_bring_their_own() -> None:
+    pytest.importorskip("statsforecast")
+    one = [c["name"] for c in plan_candidates(1, 120)[0]]
+    many = [c["name"] for c in plan_candidates(500, 25_000)[0]]
+    spares = [c["name"] for c in plan_candidates(60, 4000, intermittent=True)[0]]
+    assert one[:2] == ["ces", "ets"] and "prophet" not in one[:5]
+    assert many.index("lightgbm") < many.index("ets"), "one model for all is cheaper than one for each of 500"
+    assert {"croston", "tsb"} <= set(spares[:3]) and "croston" not in one
 
 
 def test_rows_that_repeat_another_are_left_out_and_told(tmp_path: Path) -> None:

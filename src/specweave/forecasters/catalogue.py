@@ -15,11 +15,19 @@ from specweave.forecasters.lags import LagBoosting
 from specweave.forecasters.local import Drift, LightTheta, Mean, Naive, SeasonalNaive
 from specweave.forecasters.neural import NeuralForecaster
 from specweave.forecasters.prophet import Prophet
-from specweave.forecasters.statistical import AutoARIMA, AutoCES, AutoETS, OptimizedTheta
+from specweave.forecasters.statistical import (
+    AutoARIMA,
+    AutoCES,
+    AutoETS,
+    Croston,
+    OptimizedTheta,
+    TeunterSyntetosBabai,
+)
 
 FORECASTERS: dict[str, type[Forecaster]] = {
     "naive": Naive, "seasonal-naive": SeasonalNaive, "drift": Drift, "mean": Mean, "light-theta": LightTheta,
-    "theta": OptimizedTheta, "ces": AutoCES, "ets": AutoETS, "arima": AutoARIMA, "prophet": Prophet,
+    "theta": OptimizedTheta, "ces": AutoCES, "ets": AutoETS, "arima": AutoARIMA, "croston": Croston,
+    "tsb": TeunterSyntetosBabai, "prophet": Prophet,
     "lightgbm": LagBoosting, "neural": NeuralForecaster, "combination": Combination,
 }  # fmt: skip
 

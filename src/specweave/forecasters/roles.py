@@ -17,14 +17,18 @@ from specweave.tables.values import to_numbers
 if TYPE_CHECKING:
     from specweave.tables.kinds import ColumnKind
 
-_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-            "ten": 10, "twelve": 12, "a": 1}  # fmt: skip
+_NUMBERS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+            "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "eighteen": 18, "twenty": 20}  # fmt: skip
+_COUNT = r"(?P<n>\d+|" + "|".join(_NUMBERS) + ")"
+_UNIT = r"(?P<unit>minute|hour|business day|working day|day|week|month|quarter|year|step|period)s?"
 _HORIZON = re.compile(
-    r"\b(?:next|coming|following|upcoming|horizon(?: of)?|ahead)\s+(?P<n>\d+|" + "|".join(_NUMBERS) + r")?\s*"
-    r"(?P<unit>minute|hour|day|business day|week|month|quarter|year|step|period)s?\b", re.I)  # fmt: skip
-_AHEAD = re.compile(
-    r"\b(?P<n>\d+)[ -](?P<unit>minute|hour|day|week|month|quarter|year|step|period)s?[ -]ahead\b", re.I
+    rf"\b(?:next|coming|following|upcoming|horizon(?: of)?|ahead)\s+{_COUNT}?\s*{_UNIT}\b", re.I
 )
+_AHEAD = re.compile(
+    rf"\b{_COUNT}[ -]{_UNIT}[ -](?:ahead|out|in advance|into the future|horizon|forecast|outlook)\b", re.I
+)
+# "forecast sales for 6 weeks", "forecast 6 weeks of sales": only where a forecast is asked for.
+_FOR = re.compile(rf"\b(?:for|over|forecast|predict)\s+(?:the\s+)?{_COUNT}\s+{_UNIT}\b", re.I)
 _TIME_NAMES = (
     "ds",
     "date",
@@ -59,12 +63,13 @@ _KNOWN = re.compile(
     r"holiday|weekend|weekday|calendar|event|promo|campaign|planned|schedul|open|school|season", re.I
 )
 # Steps of a frequency in one unit of a request: "next 2 weeks" of daily data are 14 steps.
-_STEPS = {
-    "h": {"hour": 1, "day": 24, "week": 168}, "D": {"day": 1, "week": 7, "month": 30, "year": 365},
-    "B": {"day": 1, "week": 5, "month": 21}, "W": {"week": 1, "month": 4, "quarter": 13, "year": 52},
-    "MS": {"month": 1, "quarter": 3, "year": 12}, "QS": {"quarter": 1, "year": 4}, "YS": {"year": 1},
-    "min": {"minute": 1, "hour": 60, "day": 1440}, "15min": {"hour": 4, "day": 96}, "30min": {"hour": 2, "day": 48},
+_STEPS: dict[str, dict[str, float]] = {
+    "D": {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365},
+    "B": {"day": 1, "week": 5, "month": 21, "quarter": 65, "year": 261},
+    "W": {"week": 1, "month": 52 / 12, "quarter": 13, "year": 52},
+    "MS": {"month": 1, "quarter": 3, "year": 12}, "QS": {"month": 1 / 3, "quarter": 1, "year": 4}, "YS": {"month": 1 / 12, "quarter": 1 / 4, "year": 1},
 }  # fmt: skip
+_MINUTES = {"minute": 1, "hour": 60, "day": 1440, "week": 10080, "month": 43200}
 _USUAL = {"h": 48, "D": 14, "B": 10, "W": 12, "MS": 12, "QS": 4, "YS": 3, "min": 60, "15min": 96, "30min": 48}
 
 
@@ -88,22 +93,40 @@ def without_horizon(request: str) -> str:
     >>> without_horizon("forecast sunspots for the next 10 years")
     'forecast sunspots for the  '
     """
-    return _AHEAD.sub(" ", _HORIZON.sub(" ", request))
+    return _FOR.sub(" ", _AHEAD.sub(" ", _HORIZON.sub(" ", request)))
 
 
 def find_horizon(request: str, frequency: str) -> tuple[int, str]:
-    """Return (steps, why) of the horizon that a request asks for, in steps of a frequency."""
+    """Return (steps, why) of the horizon that a request asks for, in steps of a frequency.
+
+    Examples
+    --------
+    >>> find_horizon("Forecast weekly sales for next 12 weeks", "W-FRI")[0], find_horizon("the next quarter", "D")[0]
+    (12, 91)
+    """
     base = frequency.partition("-")[0].replace("E", "S")
-    match = _HORIZON.search(request) or _AHEAD.search(request)
-    if match:
-        word = (match["n"] or "1").casefold()
-        n = _NUMBERS.get(word) or int(word)
-        unit = match["unit"].casefold().removeprefix("business ")
-        per = 1 if unit in ("step", "period") or base == "step" else _STEPS.get(base, {}).get(unit)
-        if per is not None:
-            return n * per, f"the request asks for '{match[0].strip()}'"
+    match = _HORIZON.search(request) or _AHEAD.search(request) or _FOR.search(request)
     usual = _USUAL.get(base, 12)
-    return usual, f"the request names no horizon; {usual} steps are usual at this frequency"
+    if not match:
+        return usual, f"the request names no horizon; {usual} steps are usual at this frequency"
+    word = (match["n"] or "1").casefold()
+    n, asked = _NUMBERS.get(word) or int(word), match[0].strip()
+    unit = match["unit"].casefold().removeprefix("business ").removeprefix("working ")
+    per = 1.0 if unit in ("step", "period") or base == "step" else _steps_per(unit, frequency, base)
+    if per is not None and n * per >= 1:
+        return round(n * per), f"the request asks for '{asked}'"
+    return usual, f"'{asked}' of the request is no whole step of {frequency} data; {usual} steps are usual"
+
+
+def _steps_per(unit: str, frequency: str, base: str) -> float | None:
+    """Return the steps of a frequency in one unit of time, or None where it tells none."""
+    if base in _STEPS:
+        return _STEPS[base].get(unit)
+    step = re.fullmatch(r"(\d*) ?(min|h|minute|hour|day)s?", frequency)
+    if step is None or unit not in _MINUTES:
+        return None
+    size = {"min": 1, "h": 60, "minute": 1, "hour": 60, "day": 1440}[step[2]] * int(step[1] or 1)
+    return _MINUTES[unit] / size
 
 
 def find_time(

@@ -147,3 +147,36 @@ class AutoARIMA(StatisticalForecaster):
     def model(self, season: int, *, trend: bool = True) -> Any:
         """Return statsforecast's AutoARIMA."""
         return statsforecast_models().AutoARIMA(season_length=season)
+
+
+class Croston(StatisticalForecaster):
+    """Croston's method with the correction of Syntetos and Boylan (2005): size and interval of demand apart."""
+
+    label = "Croston (SBA)"
+    note = "size and interval of demand smoothed apart: for values that are mostly zero"
+
+    def model(self, season: int, *, trend: bool = True) -> Any:
+        """Return statsforecast's CrostonSBA."""
+        return statsforecast_models().CrostonSBA()
+
+
+class TeunterSyntetosBabai(StatisticalForecaster):
+    """Size and probability of demand (Teunter, Syntetos & Babai 2011): it falls where demand has ceased.
+
+    Parameters
+    ----------
+    size, chance : float
+        Smoothing weights, above 0 and up to 1.
+    """
+
+    label = "TSB"
+    note = "size and probability of demand: falls where demand ceases"
+
+    def __init__(self, size: float = 0.1, chance: float = 0.1, window: int | None = None) -> None:
+        super().__init__(window)
+        self.size = size
+        self.chance = chance
+
+    def model(self, season: int, *, trend: bool = True) -> Any:
+        """Return statsforecast's TSB."""
+        return statsforecast_models().TSB(alpha_d=self.size, alpha_p=self.chance)

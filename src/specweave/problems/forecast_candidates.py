@@ -21,10 +21,14 @@ from specweave.problems.base import ModelExperiment
 if TYPE_CHECKING:
     from specweave.increments.plan import Plan
 
-_SEVERAL = 5
 _FEW = 5  # series up to which Prophet is worth its time
 _MANY = 300  # series past which ARIMA is not worth its time
 _ENOUGH = 1000  # values of all series from which a network has something to learn from
+# Seconds of one fit: (to begin with, per series, per 1000 values). Theta is compiled first; boosting grows its trees.
+_SECONDS = {
+    "ces": (0.0, 0.005, 0.01), "ets": (0.0, 0.03, 0.2), "theta": (4.0, 0.005, 0.0), "lightgbm": (0.3, 0.0, 0.3),
+    "croston": (0.0, 0.001, 0.0), "tsb": (0.0, 0.001, 0.0),
+}  # fmt: skip
 _NEAR = 1.5  # times the best score: worse candidates are left out of the combination
 
 
@@ -43,19 +47,23 @@ def forecasters_by_name(n_series: int = 1) -> dict[str, ModelExperiment]:
     return made
 
 
-def plan_candidates(n_series: int, n_values: int) -> tuple[list[dict[str, Any]], str]:
+def plan_candidates(
+    n_series: int, n_values: int, *, intermittent: bool = False
+) -> tuple[list[dict[str, Any]], str]:
     """Return (candidates for plan.md, cheap ones first; the reasons in words).
 
     Parameters
     ----------
     n_series, n_values : int
         Series, and values of all of them.
+    intermittent : bool
+        Whether most values are zero.
     """
     names = ["lightgbm", "light-theta"]
     if has_statsforecast():
-        names = ["theta", "ces", "ets", *(["arima"] if n_series <= _MANY else []), "median-ensemble"]
-        # One model for all series is cheap and strong where there are several; for one it comes after.
-        names.insert(0 if n_series >= _SEVERAL else 3, "lightgbm")
+        names = ["ces", "ets", "theta", "lightgbm", *(["croston", "tsb"] if intermittent else [])]
+        names.sort(key=lambda n: _seconds(n, n_series, n_values))
+        names += [*(["arima"] if n_series <= _MANY else []), "median-ensemble"]
     if has_prophet() and n_series <= _FEW:
         names.append("prophet")
     if has_torch() and n_values >= _ENOUGH:
@@ -70,6 +78,12 @@ def plan_candidates(n_series: int, n_values: int) -> tuple[list[dict[str, Any]],
         told += "; a neural network needs: pip install 'specweave-ml[torch]'"
     listed = [{"name": n, **({"search": dict(table[n].search)} if table[n].search else {})} for n in names]
     return listed, "cheap ones first. " + told
+
+
+def _seconds(name: str, n_series: int, n_values: int) -> float:
+    """Return about how long one fit takes on one core."""
+    begun, each, thousand = _SECONDS[name]
+    return begun + each * n_series + thousand * n_values / 1000
 
 
 def choose_simple(

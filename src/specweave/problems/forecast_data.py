@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
 
-_RANDOM = re.compile(r"random|shuffl|stratif|\bgroup", re.I)
+_RANDOM = re.compile(r"random|shuffl|stratif|\bgroup|k-?fold|\d[ -]*folds?\b|cross[ -]?validat|leave", re.I)
+_KNOWN = re.compile(r"rolling|origin|time|\blast\b|backtest|expanding|holdout|held out|none|default", re.I)
+_ORIGINS = re.compile(r"(\d+)\s*(?:rolling\s+)?(?:origins?|backtests?|windows?)\b", re.I)
+_HELD = re.compile(r"last\s+(\d+)\s*(%|steps?|[a-z]+)?", re.I)
 
 
 def make_series(spec: Spec, plan: Plan, table: LongTable, read: Any, known: Sequence[str]) -> Dataset:
@@ -97,18 +100,13 @@ def layout_of(dataset: Dataset) -> Layout:
 
 def split_series(dataset: Dataset, spec: Spec, plan: Plan) -> Split:
     """Hold out the last horizon; fold before it by rolling origins. A random split is refused."""
-    text = spec.get("Validation") or ""
-    if _RANDOM.search(text):
-        raise SpecError(
-            f"'{text}' would let a model learn from the days after those it is judged on; a forecast never has them",
-            where=spec.at("Validation"), hint="write - Validation: rolling origin",
-        )  # fmt: skip
     horizon = int(dataset.settings["horizon"])
+    wanted = stated_origins(spec, horizon) or int(plan.get("split.folds", 4))
     ids, steps, _ = layout_of(dataset).place(dataset.frame)
     codes = np.unique(ids, return_inverse=True)[1]
     season = int(dataset.settings["frequency"]["season"])
     try:
-        found = roll_origins(codes, steps, horizon, int(plan.get("split.folds", 4)), season=season)
+        found = roll_origins(codes, steps, horizon, wanted, season=season)
     except DataError as error:
         raise DataError(error.what, where=spec.at("Horizon"), hint=error.hint) from error
     known = np.isfinite(to_numbers(dataset.frame[dataset.roles["target"]])[0])
@@ -119,6 +117,34 @@ def split_series(dataset: Dataset, spec: Spec, plan: Plan) -> Split:
         f"{len(folds)} rolling origins {found.spacing} steps apart before them, series cut {cut}"
     )
     return Split(found.train, found.holdout[known[found.holdout]], folds, words)
+
+
+def stated_origins(spec: Spec, horizon: int) -> int | None:
+    """Return how many origins the spec's Validation line asks for; None where it leaves them to the plan.
+
+    Raises
+    ------
+    SpecError
+        If the line asks for a split that is not by time, for a holdout that is not one horizon, or for no known one.
+    """
+    text = spec.get("Validation") or ""
+    where, hint = spec.at("Validation"), "write - Validation: rolling origin"
+    several = _ORIGINS.search(text)
+    if _RANDOM.search(text):
+        raise SpecError(
+            f"'{text}' would let a model learn from the days after those it is judged on; a forecast never has them",
+            where=where, hint=hint,
+        )  # fmt: skip
+    if text and not _KNOWN.search(text):
+        raise SpecError(f"'{text}' is no validation of forecasts", where=where,
+                        hint=f"{hint}, or 6 rolling origins")  # fmt: skip
+    held = _HELD.search(text)
+    if held and (held[2] == "%" or int(held[1]) != horizon):
+        raise SpecError(
+            f"'{held[0].strip()}' is not the horizon: what is held out is one horizon of {horizon} steps",
+            where=where, hint=f"{hint}, and set - Horizon: to the steps that matter",
+        )  # fmt: skip
+    return max(1, int(several[1])) if several else None
 
 
 def check_rows(dataset: Dataset) -> list[Finding]:

@@ -134,7 +134,7 @@ class ForecastPlanning(Problem):
             "Season length": roles.get("season") or "inferred",
             "Horizon": horizon,
             "Known ahead": ", ".join(known) or "none",
-            "Validation": f"rolling origin, the last {horizon} steps held out",
+            "Validation": "rolling origin",
         }
         model = {
             "Latency": "<500ms inference",
@@ -156,7 +156,8 @@ class ForecastPlanning(Problem):
             )
         )
         metric, why = self._selection(spec, table)
-        listed, reason = plan_candidates(n, n * length)
+        zeros = zero_share(table.ids, table.y) if table else 0.0
+        listed, reason = plan_candidates(n, n * length, intermittent=zeros > MOSTLY_ZERO)
         for entry in listed:
             if metric == "rmse" and entry["name"] == "lightgbm":
                 entry["params"] = {"objective": "l2"}  # aims at the mean, as RMSE does

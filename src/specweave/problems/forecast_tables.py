@@ -53,7 +53,9 @@ def _verdict(adf: float, kpss: float) -> str:
         return "stationary"
     if adf >= 0.05 and kpss < 0.05:
         return "not stationary: differences or a trend are needed"
-    return "stationary around a trend" if adf < 0.05 else "undecided"
+    if adf < 0.05:
+        return "the tests disagree: no unit root, but the level moves (a trend or a break)"
+    return "the tests disagree: too few values, or a slow return to the level"
 
 
 def outcome_tables(outcome: pd.DataFrame, loss: np.ndarray) -> list[Table]:

@@ -69,3 +69,16 @@ def test_boosting_sees_the_week_before() -> None:
     there = np.isfinite(own) & np.isfinite(day)
     errors = [np.abs(target[there] - column[there]).mean() for column in (own, day)]
     assert errors[0] < 0.6 * errors[1]
+
+
+def test_croston_and_tsb_forecast_the_mean_demand_of_spare_parts() -> None:
+    pytest.importorskip("statsforecast")
+    rng = np.random.default_rng(4)
+    demand = np.where(rng.random(120) < 0.3, 5.0, 0.0)
+    ceased = np.r_[demand[:80], np.zeros(40)]
+    history = make_panel(["on"] * 120 + ["off"] * 120, np.tile(np.arange(120), 2), np.r_[demand, ceased])
+    croston, tsb = (
+        make_forecaster(n, {}).fit(history, 3).predict(["on", "off"], [120, 120]) for n in ("croston", "tsb")
+    )
+    assert croston[0] == pytest.approx(1.5, abs=0.6) and tsb[0] == pytest.approx(1.5, abs=0.8)
+    assert tsb[1] < 0.2 < croston[1], "only TSB sees that demand has ceased"

@@ -126,10 +126,17 @@ def test_a_stated_frequency_that_is_not_the_datas_is_refused() -> None:
 @pytest.mark.parametrize(
     ("request_", "frequency", "steps"),
     [("Forecast weekly sales for next 12 weeks", "W-FRI", 12), ("forecast demand for the next month", "D", 30),
-     ("forecast sales for the coming two quarters", "MS", 6), ("forecast it", "MS", 12), ("predict load 24 hours ahead", "h", 24)],
+     ("forecast sales for the coming two quarters", "MS", 6), ("forecast it", "MS", 12), ("predict load 24 hours ahead", "h", 24),
+     ("demand of the next quarter", "D", 91), ("forecast demand for 6 weeks", "D", 42), ("a 12-month forecast of revenue", "MS", 12),
+     ("load of the next 3 days", "30min", 144), ("load of the next 2 hours", "10 minutes", 12), ("forecast the next 18 months", "QS", 6)],
 )  # fmt: skip
 def test_the_horizon_is_read_from_the_request(request_: str, frequency: str, steps: int) -> None:
     assert find_horizon(request_, frequency)[0] == steps
+
+
+def test_a_horizon_below_one_step_is_told_and_not_taken() -> None:
+    steps, why = find_horizon("forecast the next 30 minutes", "h")
+    assert steps == 48 and "'next 30 minutes' of the request is no whole step of h data" in why
 
 
 def test_only_requests_for_the_future_ask_for_a_forecast() -> None:
