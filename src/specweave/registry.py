@@ -26,6 +26,7 @@ TABLES: dict[str, dict[str, str]] = {
     "metrics": {
         "classification": "specweave.metrics.classification:METRICS",
         "regression": "specweave.metrics.regression:METRICS",
+        "value": "specweave.metrics.value:METRICS",
         "forecast": "specweave.metrics.forecast:METRICS",
         "ranking": "specweave.metrics.ranking:METRICS",
         "operational": "specweave.metrics.operational:METRICS",

@@ -73,9 +73,41 @@ class TestLifetimeValueByCustomer(ProblemContract):
         made = self.made
         assert {"SW261", "SW262"} <= {f.code for f in made.problem.check_data(made.dataset)}
         tables = made.problem.data_tables(made.dataset, made.split)
-        assert [t.title.partition(":")[0] for t in tables] == ["Cohorts", "Cohorts"]
+        assert [t.title.split()[0] for t in tables] == ["Transactions", "Cohorts:", "Cohorts:"]
         assert all(len(row) == len(t.columns) for t in tables for row in t.rows)
         assert len(made.problem.data_figures(made.dataset)) == 2
+
+    def test_a_month_that_is_cut_short_is_no_fall_of_the_cohorts(self, tmp_path: Path) -> None:
+        """The tables end with the last whole month, and say so."""
+        self.write_data(tmp_path)
+        spec = parse_spec(
+            SPEC.replace("until 2024-06-30", "until 2024-06-09"), tmp_path / "0001-ltv" / "spec.md"
+        )
+        data = self.made.problem.load(spec, self.made.plan, tmp_path)
+        cohorts = self.made.problem.data_tables(data, self.made.split)[1]
+        assert cohorts.columns[-1] == "+4" and "2024-06 is left out" in cohorts.note
+        whole = self.made.problem.data_tables(self.made.dataset, self.made.split)[1]
+        assert whole.columns[-1] == "+5" and "left out" not in whole.note
+
+    def test_the_report_says_what_budgets_and_campaigns_need(self) -> None:
+        """The total beside what came, deciles with their lift, and what the best tenth holds."""
+        rng = np.random.default_rng(0)
+        truth = np.where(rng.random(500) < 0.4, 10 + rng.gamma(1, 50, 500), 0)
+        outcome = pd.DataFrame(
+            {"row": range(500), "truth": truth, "prediction": 0.7 * truth + rng.gamma(2, 1, 500)}
+        )
+        problem, decision = self.made.problem, {"interval": {"level": 0.9, "half_width": 40.0}}
+        total, deciles, best = problem.breakdowns(outcome, decision)[:3]
+        assert float(total.rows[0][3]) == pytest.approx(outcome["prediction"].sum() / truth.sum(), abs=1e-3)
+        assert sum(row[1] for row in deciles.rows) == 500
+        lifts = [float(row[-1].rstrip("x")) for row in deciles.rows]
+        assert lifts[0] > 2 > lifts[-1] and lifts[:4] == sorted(lifts[:4], reverse=True)
+        assert best.rows[-1][1:3] == ("100.0%", "100.0%")  # four in ten buy, and half the customers are asked
+        told = [f for f in problem.check(outcome, decision, self.made.dataset) if f.code == "SW314"]
+        assert len(told) == 1 and "less than what the customers brought" in told[0].message
+        fair = outcome.assign(prediction=truth)
+        assert not [f for f in problem.check(fair, decision, self.made.dataset) if f.code == "SW314"]
+        assert [f.name for f in problem.figures(outcome, decision)][:2] == ["gains", "deciles"]
 
     def test_newer_transactions_are_answered_as_of_their_last_day(self) -> None:
         """A raw history becomes one row per customer, ready to be answered."""

@@ -65,6 +65,9 @@ class Problem(Answering):
         Fields of the spec that only this type knows and that decide nothing but how predictions become decisions.
     data_fields : tuple of str
         Fields among `spec_keys` that name further data files.
+    explained : tuple of str
+        Codes of doubts about columns and rows that are not told, since the type made these itself: nothing can be
+        mended at the source.
     trains : bool
         Whether the nine tasks apply. Where not, tasks are a person's own scripts, and criteria are judged by what
         these log.
@@ -78,6 +81,7 @@ class Problem(Answering):
     spec_keys: ClassVar[tuple[str, ...]] = ()
     decision_fields: ClassVar[tuple[str, ...]] = ()
     data_fields: ClassVar[tuple[str, ...]] = ()
+    explained: ClassVar[tuple[str, ...]] = ()
     trains: ClassVar[bool] = True
 
     # -- planning: from a request and a profile to documents ---------------------------------------

@@ -77,7 +77,7 @@ def load_customers(spec: Spec, root: Path) -> CustomerData:
     kinds = infer_kinds(frame, target=column, identifiers=("customer",), time=None)
     notes = [
         *read.notes,
-        f"{len(bought.table):,} transactions of {len(parts[0]):,} customers until {until:%Y-%m-%d}",
+        _told(bought, until, len(parts[0]), weeks),
     ]
     source = Source(named.value, read.bytes, read.sha256, len(frame), tuple(notes))
     roles = {"target": column, "identifiers": ["customer"], "time": None, "group": None}
@@ -88,6 +88,14 @@ def load_customers(spec: Spec, root: Path) -> CustomerData:
         "spend": column == SPEND,
     }
     return CustomerData(frame, dict(kinds), roles, source, settings, transactions=bought)
+
+
+def _told(bought: Transactions, until: pd.Timestamp, customers: int, weeks: float) -> str:
+    before = int((bought.table["day"] <= until).sum())
+    return (
+        f"{len(bought.table):,} transactions: {before:,} until {until:%Y-%m-%d} make {customers:,} customers, "
+        f"the {weeks:g} weeks after it what is to be predicted"
+    )
 
 
 def _stated_columns(spec: Spec, frame: pd.DataFrame) -> Columns:

@@ -19,11 +19,12 @@ from specweave.lifetimes.transactions import Columns, find_columns, parse_transa
 from specweave.metrics.base import MetricRef
 from specweave.problems.amounts import AmountProblem
 from specweave.problems.base import Choice, Dataset, ModelExperiment, Split, Table
-from specweave.problems.choosing import candidates_choice, common_choices
+from specweave.problems.choosing import candidates_choice, common_choices, selection_first
 from specweave.problems.fitting import fit_estimator, make_estimator
 from specweave.problems.lifetime_candidates import TRIED, lifetime_candidates
 from specweave.problems.lifetime_data import WINDOW, CustomerData, load_customers
 from specweave.problems.lifetime_estimators import WithRfm
+from specweave.problems.lifetime_outcomes import check_total, value_figures, value_tables
 from specweave.problems.lifetime_planning import draft_bullets, find_roles, match_transactions, match_words
 from specweave.problems.lifetime_reports import check_transactions, cohort_figures, cohort_tables
 from specweave.problems.lifetime_splitting import split_customers
@@ -47,6 +48,9 @@ class LifetimeValue(AmountProblem):
     required = ("Training data",)
     plan_keys = ()
     ahead = "customers"
+    # Gaps of those who bought once, refunds where there are none, months as dates, columns that say the same, two
+    # who bought once on the same day for the same amount.
+    explained = ("SW201", "SW203", "SW208", "SW209", "SW215", "SW218", "SW228")
     spec_keys = ("Customer column", "Amount column", "Calibration", "Horizon")
     default_validation = "random"
 
@@ -141,8 +145,32 @@ class LifetimeValue(AmountProblem):
     # -- measuring ---------------------------------------------------------------------------------
 
     def metrics(self, spec: Spec, plan: Plan) -> list[MetricRef]:
-        """Return the usual metrics; percentage errors are not defined for customers who buy nothing."""
-        return [ref for ref in super().metrics(spec, plan) if ref.name != "mape"]
+        """Return errors per customer, of the total, and how well the best are found; percentage errors say nothing
+        of customers who buy nothing."""
+        names = (
+            "rmse",
+            "mae",
+            "r2",
+            "total_error",
+            "value_captured@10",
+            "gini",
+            "median_ae",
+            "max_error",
+            "bias",
+        )
+        return selection_first(names, plan)
+
+    def breakdowns(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Table]:
+        """Return the total, deciles and the share that the best hold, then errors by band and the interval."""
+        return [*value_tables(outcome), *super().breakdowns(outcome, decision)]
+
+    def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
+        """Say so where the interval, or the total, is not what came."""
+        return [*super().check(outcome, decision, dataset), *check_total(outcome)]
+
+    def figures(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Figure]:
+        """Return the gains curve and deciles, then predicted against actual and residuals."""
+        return [*value_figures(outcome), *super().figures(outcome, decision)]
 
     # -- models ------------------------------------------------------------------------------------
 

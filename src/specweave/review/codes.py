@@ -71,6 +71,7 @@ RECORDED: dict[str, tuple[str, str]] = {
     "SW311": ("reports/evaluation.json", "the interval holds less than it says"),
     "SW312": ("reports/evaluation.json", "the demanded precision cannot be promised"),
     "SW313": ("reports/evaluation.json", "the promised precision was missed"),
+    "SW314": ("reports/evaluation.json", "predictions sum to something clearly else than what came"),
     "SW320": ("reports/evaluation.json", "far better on training rows than on validation folds"),
     "SW321": ("reports/evaluation.json", "the holdout falls behind the validation folds"),
     "SW322": ("reports/evaluation.json", "the best baseline is not beaten"),

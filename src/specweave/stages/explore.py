@@ -96,6 +96,8 @@ def explore_data(
         sample_rows=sample_rows,
         sample_without=sample_without,
     )
+    target, explained = dataset.roles.get("target"), workspace.problem.explained
+    found.findings[:] = [f for f in found.findings if f.code not in explained or f.where == target]
     found.findings.extend(workspace.problem.check_data(dataset))
     record = profile_record(found, dataset, split)
     tables = workspace.problem.data_tables(dataset, split)

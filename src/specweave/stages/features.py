@@ -76,6 +76,8 @@ def engineer_features(increment: str | None = None) -> dict[str, Any]:
     importance = measure_importance(features, matrix, y, seed=workspace.seed)
     importance |= {"dropped_columns": features.dropped_, "dropped_features": features.dropped_features_}
     validation = check_features(dataset, split, features, matrix, leaks)
+    explained = workspace.problem.explained
+    validation["findings"] = [f for f in validation["findings"] if f.code not in explained]
     _save(workspace, dataset, definitions, features, importance, validation)
     _report(definitions, features, validation)
     return {
