@@ -42,7 +42,8 @@ def fit_interactions(
         seen=coded.matrix(rows, positive_only=False),
         counts=np.bincount(history.indices, minlength=coded.n_items).astype(float), k=data.settings["k"],
         lately=_lately(data, learned),
-        ratings=_rating_matrix(data, learned), labels={r: str(data.roles[r]) for r in ("user", "item", "rating") if data.roles[r]},
+        ratings=_rating_matrix(data, learned),
+        labels={r: str(data.roles[r]) for r in ("user", "item", "rating") if data.roles[r]},
     )  # fmt: skip
 
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".gz")
 _LARGEST = 50_000_000  # bytes of a table that is looked into
 _COVERED = 0.8
+_ENOUGH_FOR_PRECISION = 5  # interactions held out per user
+_DENSE = ("slim", "neural-autoencoder")
+_MOST_DENSE = 20_000
 
 
 def match_interactions(frame: pd.DataFrame, roles: Mapping[str, Any], *, asks: bool) -> tuple[float, str]:
@@ -84,8 +87,8 @@ def draft_bullets(problem_type: str, roles: Mapping[str, Any]) -> dict[str, Any]
         f"{pairs[item].nunique():,} items"
     )
     validation, held_out = _validation(frame, user, found["time"], per_user)
-    if held_out < 2.5:
-        # Precision@10 cannot exceed a tenth of what is held out.
+    if held_out < _ENOUGH_FOR_PRECISION:
+        # Precision@10 cannot exceed a tenth of what is held out: 0.25 of 10 is more than half of that.
         problem["Success metrics"] = "Recall@10 > 0.15, Hit rate@10 > 0.2"
     data = {
         k: roles[k.casefold()] for k in ("User attributes", "Item attributes") if roles.get(k.casefold())
@@ -158,6 +161,8 @@ def draft_choices(
     k = max([c.metric.k for c in spec.criteria if c.metric and c.metric.k] or [10])
     rows = int((profile or {}).get("rows") or 10_000)
     protocol = parse_protocol(spec.get("Validation"), where=spec.at("Validation"))
+    known = (profile or {}).get("columns", {}).get(spec.get("Item column") or "", {})
+    n_items = int(known.get("distinct") or 0)
     return [
         Choice("split.folds", 2, f"folds are made like the holdout ({protocol.words}); two tell candidates apart"),
         Choice("split.seed", 42, "fixed, so that a second run splits alike"),
@@ -168,7 +173,7 @@ def draft_choices(
         Choice("selection_metric", f"ndcg@{k}", "hits count more the higher they stand in the list"),
         Choice("baselines", ["random", "popularity", "rule-based"],
                "chance, what everybody takes, what the user's segment takes or what is taken lately"),
-        candidates_choice(list(table(rows).values())),
+        candidates_choice(*_for_catalogue(table(rows), n_items)),
         Choice("tuning.trials", 20, "closed-form models take a second per trial"),
         Choice("tuning.time_budget", "45s" if rows <= 200_000 else "10m",
                "tuning stops at whichever comes first"),
@@ -177,6 +182,13 @@ def draft_choices(
         Choice("explain.examples", 5, "users whose recommendations are explained in words"),
         Choice("explain.top", 3, "recommendations explained per user, as spec.md demands"),
     ]  # fmt: skip
+
+
+def _for_catalogue(table: Mapping[str, ModelExperiment], n_items: int) -> tuple[list[ModelExperiment], str]:
+    """Return the candidates for so many items, and why some are missing."""
+    out = [name for name in _DENSE if name in table] if n_items > _MOST_DENSE else []
+    told = f"; without {', '.join(out)}, whose time grows too fast for {n_items:,} items" if out else ""
+    return [e for name, e in table.items() if name not in out], told
 
 
 def _validation(frame: pd.DataFrame, user: str, time: str | None, per_user: float) -> tuple[str, float]:

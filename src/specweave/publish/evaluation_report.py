@@ -279,7 +279,7 @@ def _errors(errors: Mapping[str, Any]) -> str:
 
 def _worst(errors: Mapping[str, Any]) -> str:
     worst = errors["worst"]
-    telling = [c["column"] for c in errors["columns"]]
+    telling = [c["column"] for c in errors["columns"] if c["column"] in worst[0]["values"]]
     every = [c for c in worst[0]["values"] if c not in telling]
     shown = [*telling, *every][:_MOST_COLUMNS]
     predicted = list(worst[0]["predicted"])

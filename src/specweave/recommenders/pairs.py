@@ -62,7 +62,8 @@ class PairMaker:
     def first_stage(
         self, history: sp.csr_matrix, users: np.ndarray, seen: sp.csr_matrix
     ) -> dict[str, np.ndarray]:
-        """Return each user's candidates, shape (n_rows, candidates), and their first-stage scores."""
+        """Return each user's candidates, shape (n_rows, candidates), and their first-stage scores; ``everything``
+        holds those of all items."""
         linear = _scaled(self.blend_.linear_.scores(history, users))
         factor = _scaled(self.blend_.factor_.scores(history, users))
         near = _scaled(self.near_.scores(history, users))
@@ -77,7 +78,7 @@ class PairMaker:
             return np.take_along_axis(scores, safe, axis=1)
 
         return {
-            "item": items, "blend score": of(blend), "item-to-item score": of(linear), "factor score": of(factor),
+            "item": items, "everything": blend, "blend score": of(blend), "item-to-item score": of(linear), "factor score": of(factor),
             "neighbour score": of(near),
             "blend rank": np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape),
         }  # fmt: skip

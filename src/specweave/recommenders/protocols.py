@@ -16,7 +16,7 @@ import pandas as pd
 from specweave.errors import DataError, SpecError
 
 HINT = "write for example: random 25% per user, leave last out, last 20% by time, or last month"
-_MOST_SCORES = 1_000_000_000
+_MOST_SCORES = 500_000_000
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _PERIOD = re.compile(r"\blast\s+(\d+)?\s*(hour|day|week|month|quarter|year)s?\b", re.I)
 _LEAVE = re.compile(
@@ -63,7 +63,7 @@ def most_tested(n_items: int) -> int:
     Examples
     --------
     >>> most_tested(1_000), most_tested(200_000)
-    (1000000, 5000)
+    (500000, 2500)
     """
     return max(2_000, _MOST_SCORES // max(1, n_items))
 

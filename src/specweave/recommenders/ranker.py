@@ -7,6 +7,7 @@ its first stage has learned from.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from specweave.errors import DataError
-from specweave.recommenders.base import Context, Recommender, users_per_block
+from specweave.recommenders.base import Context, Recommender, leave_one_out, users_per_block
 from specweave.recommenders.pairs import PairMaker
 
 _MOST_USERS = 3000  # enough to learn what sets hits apart
@@ -94,8 +95,12 @@ class TwoStageRanker(Recommender):
             frame = self.maker_.frame(past, codes, first)
             X = np.asarray(self.features_.transform(frame), dtype=np.float64)
             chance = self.trees_.predict_proba(X)[:, 1].reshape(first["item"].shape)
-            made[rows] = _below(first, chance, history.shape[1])
+            made[rows] = _above_the_rest(first, chance)
         return made
+
+    def contributions(self, history: sp.csr_matrix, user: int, items: Sequence[int]) -> np.ndarray:
+        """Return how far the chance of a hit falls when a past item is left out; no candidate has none."""
+        return leave_one_out(_Chances(self), history, user, items)
 
     def set_threads(self, threads: int) -> None:
         """Hold the trees to a number of threads."""
@@ -109,8 +114,20 @@ class TwoStageRanker(Recommender):
         return self
 
 
-def _below(first: dict[str, np.ndarray], chance: np.ndarray, n_items: int) -> np.ndarray:
-    made = np.full((len(chance), n_items), -1.0, dtype=np.float32)
+class _Chances:
+    """A ranker's scores as chances: what is no candidate is 0, wherever it stands among the rest."""
+
+    def __init__(self, ranker: TwoStageRanker) -> None:
+        self.ranker = ranker
+
+    def scores(self, history: sp.csr_matrix, users: np.ndarray) -> np.ndarray:
+        """Return chances, shape (n_rows, n_items)."""
+        return np.asarray(np.maximum(self.ranker.scores(history, users), 0.0))
+
+
+def _above_the_rest(first: dict[str, np.ndarray], chance: np.ndarray) -> np.ndarray:
+    # Between -1 and 0 in the order of the first stage: a list may be longer than there are candidates.
+    made = np.asarray(-1.0 / (1.0 + np.exp(first["everything"])), dtype=np.float32)
     items = first["item"]
     there = items >= 0
     rows = np.broadcast_to(np.arange(len(items))[:, None], items.shape)

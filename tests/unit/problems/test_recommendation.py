@@ -266,6 +266,16 @@ def test_newcomers_get_what_is_popular_lately_where_the_future_is_held_out(tmp_p
     assert model.counts[[list(model.items).index(f"i{i}") for i in range(10)]].min() > 0
 
 
+def test_models_that_a_large_catalogue_forbids_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    spec = parse_spec(SPEC.format(data="- Item column: sku\n"), tmp_path / "spec.md")
+    for items, there in ((2_000, True), (200_000, False)):
+        choices = Recommendation().draft_plan(spec, {"rows": 10_000, "columns": {"sku": {"distinct": items}}})
+        tried = next(c for c in choices if c.key == "candidates")
+        names = [entry["name"] for entry in tried.value]
+        assert ("slim" in names) is there and "item-knn" in names
+        assert ("200,000 items" in tried.reason) is not there
+
+
 def test_many_interactions_are_planned_in_seconds(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     n = 200_000

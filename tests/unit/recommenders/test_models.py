@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.preprocessing import FunctionTransformer
 
 from specweave.recommenders.base import Context, Recommender, leave_one_out
 from specweave.recommenders.blend import Blend
@@ -14,6 +15,7 @@ from specweave.recommenders.factors import ImplicitALS
 from specweave.recommenders.interactions import Interactions
 from specweave.recommenders.linear import EASE, EDLAE, SLIM, ItemKNN, denoised_weights
 from specweave.recommenders.popularity import Popularity, RandomItems, RecentPopularity, SegmentPopularity
+from specweave.recommenders.ranker import TwoStageRanker
 
 PERSONAL = [ItemKNN(), EASE(l2=5.0), EDLAE(l2=5.0), SLIM(l1=0.1, l2=5.0, rho=50.0), ImplicitALS(4, 1.0),
             Blend(l2=5.0, factors=4, als_l2=1.0)]  # fmt: skip
@@ -184,3 +186,30 @@ def test_segment_popularity_finds_the_attribute_that_matters(
         history, Context(two_tastes.user.astype(int), two_tastes.item.astype(int), user_table=table)
     )
     assert model.segment_ == "taste"
+
+
+@pytest.fixture(scope="module")
+def ranker(two_tastes: Interactions) -> TwoStageRanker:
+    history = two_tastes.matrix(np.arange(len(two_tastes.user)))
+    user, item = two_tastes.user.astype(int), two_tastes.item.astype(int)
+    hidden = np.arange(len(user)) % 4 == 0
+    context = Context(user, item, hide=lambda *_: (np.flatnonzero(~hidden), np.flatnonzero(hidden)))
+    context.features = FunctionTransformer(lambda frame: frame.to_numpy(dtype=float))
+    return TwoStageRanker(candidates=4, n_estimators=5, min_child_samples=2).fit(history, context)
+
+
+def test_beyond_the_candidates_the_first_stage_gives_the_order(
+    ranker: TwoStageRanker, history: sp.csr_matrix
+) -> None:
+    scores = ranker.scores(history[:1], np.array([0]))[0]
+    first = ranker.maker_.first_stage(history[:1], np.array([0]), history[:1])
+    rest = np.setdiff1d(np.arange(len(scores)), first["item"][0])
+    assert scores[first["item"][0]].min() >= 0 > scores[rest].max()
+    assert np.array_equal(np.argsort(scores[rest]), np.argsort(first["everything"][0][rest]))
+
+
+def test_a_past_item_adds_to_a_chance_and_no_more(ranker: TwoStageRanker, history: sp.csr_matrix) -> None:
+    """An item that is no candidate without it had a chance, not minus one."""
+    items = ranker.maker_.first_stage(history[[0]], np.array([0]), history[[0]])["item"][0]
+    chances = ranker.scores(history[[0]], np.array([0]))[0][items]
+    assert (ranker.contributions(history[[0]], 0, items) <= chances + 1e-6).all()
