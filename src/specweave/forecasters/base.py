@@ -21,6 +21,11 @@ Memo = MutableMapping[Any, Any]
 _LOOKED_AT = 60
 
 
+def not_below_nothing(told: Floats, y: Floats) -> Floats:
+    """Return forecasts, zero where they fall below it although the series never did: sales, counts, loads."""
+    return np.asarray(np.maximum(told, 0.0) if np.all(y >= 0) else told, dtype=np.float64)
+
+
 class Forecaster(ABC):
     """An unfitted model of series; its parameters are those of its constructor."""
 
@@ -149,7 +154,7 @@ class LocalForecaster(Forecaster):
             return seasonal_naive(y, season, steps), str(error)
         if not np.isfinite(found).all():
             return seasonal_naive(y, season, steps), "the model's path is not finite"
-        return found, ""
+        return not_below_nothing(found, y), ""
 
     def one_step_errors(self, one: Series, season: int) -> Floats | None:
         """Return errors of one-step forecasts inside the series, or None."""

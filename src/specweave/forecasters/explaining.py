@@ -48,6 +48,8 @@ def _by_lags(fitted: LagFitted, ids: Any, steps: Any, known: Floats | None) -> R
         told = np.asarray(fitted.booster.predict(X, pred_contrib=True, num_threads=1), dtype=np.float64)
         values[rows] = told[:, :-1] * size[:, None]
         base[rows] = last + told[:, -1] * size
+        # A forecast that was held at zero differs from the sum of its parts.
+        base[rows] += fitted.predict(ids, steps, known)[rows] - base[rows] - values[rows].sum(axis=1)
         shown[rows] = X
         # Values enter the model as distances in mean steps; people read values.
         for i, name in enumerate(names):

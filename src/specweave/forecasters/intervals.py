@@ -42,7 +42,8 @@ def learn_intervals(outcome: pd.DataFrame, levels: Sequence[int] = LEVELS) -> di
     -------
     dict
         Plain values: ``levels``, ``quantiles`` by level, ``growth`` (power of the step ahead), ``horizon`` (the
-        last step with errors), ``spread`` by series, ``usual`` (spread of a series without errors of its own), ``floor`` (smallest unit), ``n``.
+        last step with errors), ``spread`` by series, ``usual`` (spread of a series without errors of its own), ``floor``
+        (smallest unit), ``least`` (what no bound goes below: 0 where no truth did, else None), ``n``.
 
     Raises
     ------
@@ -70,6 +71,7 @@ def learn_intervals(outcome: pd.DataFrame, levels: Sequence[int] = LEVELS) -> di
         "usual": usual,
         "spread": {k: float(f"{v:.5g}") for k, v in list(spread.items())[:_MOST_SERIES]},
         "floor": floor,
+        "least": 0.0 if np.all(outcome["truth"].to_numpy(float)[there] >= 0) else None,
         "n": int(there.sum()),
     }
 
@@ -78,12 +80,19 @@ def apply_intervals(outcome: pd.DataFrame, learned: Mapping[str, Any]) -> pd.Dat
     """Return the outcome with columns ``lo80``, ``hi80`` ... by the learned intervals."""
     if not learned:
         return outcome
+    made = outcome.copy()
+    for level, (low, high) in bounds(outcome, learned).items():
+        made[f"lo{level}"], made[f"hi{level}"] = low, high
+    return made
+
+
+def bounds(outcome: pd.DataFrame, learned: Mapping[str, Any]) -> dict[int, tuple[Floats, Floats]]:
+    """Return (lower, upper) bound of each level at each row; none lies below zero where no truth did."""
     half = half_widths(outcome["unique_id"], outcome["h"], outcome["scale"], learned)
     middle = outcome["prediction"].to_numpy(float)
-    made = outcome.copy()
-    for level, width in half.items():
-        made[f"lo{level}"], made[f"hi{level}"] = middle - width, middle + width
-    return made
+    least = learned.get("least")
+    floor = -np.inf if least is None else np.minimum(float(least), middle)
+    return {v: (np.maximum(middle - width, floor), middle + width) for v, width in half.items()}
 
 
 def half_widths(ids: Any, ahead: Any, scale: Any, learned: Mapping[str, Any]) -> dict[int, Floats]:

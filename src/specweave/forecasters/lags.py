@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specweave.forecasters.adjusting import longer_season
-from specweave.forecasters.base import Fitted, Forecaster, Memo
+from specweave.forecasters.base import Fitted, Forecaster, Memo, not_below_nothing
 from specweave.forecasters.panel import Panel, Series
 
 Floats = npt.NDArray[np.float64]
@@ -215,6 +215,10 @@ class LagFitted(Fitted):
                 answer[rows] = last
             else:
                 answer[rows] = last + size * self.booster.predict(X, num_threads=self.threads)
+        names = np.asarray(ids, dtype=object).astype(str)
+        for name in np.unique(names[rows]):
+            own = names == name
+            answer[own] = not_below_nothing(answer[own], self.panel.series[str(name)].values)
         return answer
 
     @property

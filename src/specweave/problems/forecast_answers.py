@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from specweave.forecasters.intervals import half_widths
+from specweave.forecasters.intervals import bounds
 
 
 def path_answers(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the answers that belong to forecasts; None with the reason where there is none."""
     learned = decision.get("intervals") or {}
-    levels = [int(v) for v in learned.get("levels", [])]
-    half = half_widths(outcome["unique_id"], outcome["h"], outcome["scale"], learned) if learned else {}
+    by_level = bounds(outcome, learned) if learned else {}
     middle = outcome["prediction"].to_numpy(float)
     made: list[dict[str, Any]] = []
     for i, value in enumerate(middle):
@@ -30,17 +29,14 @@ def path_answers(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dic
                 }
             )
             continue
-        bounds: dict[str, float] = {}
-        for level in levels:
-            bounds |= {
-                f"low{level}": float(value - half[level][i]),
-                f"high{level}": float(value + half[level][i]),
-            }
+        interval: dict[str, float] = {}
+        for level, (low, high) in by_level.items():
+            interval |= {f"low{level}": float(low[i]), f"high{level}": float(high[i])}
         made.append(
             {
                 "prediction": float(value),
                 "step": int(outcome["h"].iloc[i]),
-                **({"interval": bounds} if bounds else {}),
+                **({"interval": interval} if interval else {}),
                 **_beyond(int(outcome["h"].iloc[i]), learned.get("horizon")),
             }
         )

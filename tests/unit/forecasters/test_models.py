@@ -136,6 +136,22 @@ def test_intervals_hold_what_they_promise_on_folds_they_did_not_see(series: int,
         assert abs(np.mean(shares) - level / 100) < 0.05
 
 
+def test_neither_forecast_nor_interval_falls_below_zero_where_no_value_ever_did() -> None:
+    falling = np.linspace(40, 1, 40)
+    history = make_panel(
+        ["units"] * 40 + ["balance"] * 40, np.tile(np.arange(40), 2), np.r_[falling, falling - 20]
+    )
+    told = make_forecaster("drift", {}).fit(history, 5).predict(["units", "balance"], [44, 44])
+    assert told[0] == 0.0 and told[1] < -20
+    rows = pd.DataFrame({"unique_id": "s0", "h": [1, 12], "scale": 1.0, "prediction": [0.5, 0.5]})
+    sold = outcome(20, 4, 12, 0).assign(truth=lambda t: t["truth"].abs())
+    units, balance = (
+        apply_intervals(rows, learn_intervals(t)) for t in (sold, sold.assign(truth=sold["truth"] - 101))
+    )
+    assert (units["lo95"] == 0).all() and (units["hi95"] > 0.5).all()
+    assert (balance["lo95"] < 0).all()
+
+
 def test_intervals_widen_with_the_step_and_with_a_series_own_errors() -> None:
     learned = learn_intervals(outcome(20, 4, 12, 0))
     assert learned["growth"] > 0.2
