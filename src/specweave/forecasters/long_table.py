@@ -152,7 +152,7 @@ def _values(table: LongTable) -> list[Floats]:
 
 def _as_named(found: Frequency, named: str | None, where: str | None) -> Frequency:
     """Return the inferred frequency with the season of the named one; refuse one that is not the data's."""
-    if not named:
+    if not named or named.strip().casefold() == found.name.casefold():
         return found
     base, season = parse_frequency(named, where)
     own = found.name.partition("-")[0].replace("E", "S")

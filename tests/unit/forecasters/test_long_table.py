@@ -118,6 +118,16 @@ def test_plain_steps_get_a_measured_season() -> None:
     assert (table.frequency.unit, table.frequency.season) == ("step", 12)
 
 
+@pytest.mark.parametrize(
+    "step", ["30min", "15min", "10min", "5min", "4h", "2D", "2W-FRI", "MS", "QE", "YS", "B", "min"]
+)
+def test_the_frequency_that_is_drafted_is_accepted_when_it_is_read_again(step: str) -> None:
+    stamps = pd.date_range("2024-01-01", periods=60, freq=step)
+    frame = pd.DataFrame({"ds": stamps.astype(str), "y": np.arange(60.0)})
+    drafted = read_long(frame, time="ds", target="y").frequency
+    assert read_long(frame, time="ds", target="y", frequency=drafted.name).frequency == drafted
+
+
 def test_a_stated_frequency_that_is_not_the_datas_is_refused() -> None:
     with pytest.raises(DataError, match="the stamps are W-FRI, not monthly"):
         read_long(weekly(1), time="Date", target="Sales", frequency="monthly")
