@@ -107,6 +107,26 @@ def test_the_next_weeks_are_forecast_from_all_the_data(project: Path) -> None:
     assert (made["interval:high80"] < made["interval:high95"]).all()
 
 
+def test_the_asked_weeks_are_written_and_drawn_without_another_command(project: Path, increment: Path) -> None:
+    written = pd.read_csv(increment / "reports" / "forecast.csv")
+    last = pd.Timestamp(pd.read_csv(project / "co2.csv")["week"].iloc[-1])
+    assert written["week"].tolist() == [str((last + pd.Timedelta(days=7 * h)).date()) for h in range(1, 13)]
+    sw(project, "predict", "1", "--horizon", "12", "-o", "same.csv")
+    assert written["prediction"].tolist() == pd.read_csv(project / "same.csv")["prediction"].tolist()
+    assert (increment / "reports" / "ahead-1.png").stat().st_size > 5000
+    summary = (increment / "COMPLETION-SUMMARY.md").read_text()
+    assert "(reports/forecast.csv), 12 rows" in summary and "(reports/ahead-1.png)" in summary
+
+
+def test_the_package_knows_the_last_week_on_record(project: Path, increment: Path) -> None:
+    last = pd.Timestamp(pd.read_csv(project / "co2.csv")["week"].iloc[-1])
+    (project / "ask.csv").write_text(f"week\n{last.date()}\n{(last + pd.Timedelta(days=7)).date()}\n")
+    sw(project, "predict", "1", "ask.csv", "-o", "asked.csv")
+    asked = pd.read_csv(project / "asked.csv")
+    assert asked["step"].tolist()[1] == 1 and pd.isna(asked["prediction"][0])
+    assert asked["week"].tolist() == [str(last.date()), str((last + pd.Timedelta(days=7)).date())]
+
+
 def test_a_random_split_is_refused_with_the_reason(project: Path, increment: Path) -> None:
     spec = increment / "spec.md"
     before = spec.read_text()

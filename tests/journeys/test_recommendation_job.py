@@ -107,7 +107,19 @@ def test_the_package_answers_known_users_and_strangers(project: Path) -> None:
     assert answers["cold_start"].tolist() == [False, True]
     assert answers["user"].astype(str).tolist() == [str(known), "nobody"]
     seen = pd.read_csv(project / "visits.csv").query("user_id == @known")["page"]
-    assert len(set(answers["prediction"][0].split(" | ")) & set(seen)) < 3
+    assert not set(answers["prediction"][0].split(" | ")) & set(seen)
+
+
+def test_every_user_gets_a_list_of_what_is_new_to_them_held_out_visits_too(
+    project: Path, increment: Path
+) -> None:
+    lists = pd.read_csv(increment / "reports" / "recommendations.csv")
+    visits = pd.read_csv(project / "visits.csv")
+    assert set(lists["user"]) == set(visits["user_id"])
+    shown = lists.assign(page=lists["prediction"].str.split(" | ", regex=False)).explode("page")
+    both = shown.merge(visits, left_on=["user", "page"], right_on=["user_id", "page"])
+    assert len(shown) > 5 * len(lists) and both.empty
+    assert "reports/recommendations.csv" in (increment / "COMPLETION-SUMMARY.md").read_text()
 
 
 def test_a_longer_list_in_the_plan_makes_what_depends_on_it_stale(project: Path, increment: Path) -> None:

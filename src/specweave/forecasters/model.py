@@ -188,9 +188,14 @@ class SeriesModel:
                 f"the history is {table.frequency.name}, the model was made for {self.layout.frequency.name}"
             )
         layout = replace(self.layout, stamps=table.stamps, frequency=table.frequency)
-        panel = layout.panel(table.frame)
-        fresh = SeriesModel(self.fitted.update(panel), layout)
+        fresh = self.updated(layout, table.frame)
         return fresh, future_rows(fresh, table, horizon or self.horizon)
+
+    def updated(self, layout: Layout, rows: pd.DataFrame) -> SeriesModel:
+        """Return the model fitted to the series that rows with targets make; itself where it has just that history."""
+        panel = layout.panel(rows)
+        same = panel.digest() == self.panel.digest() and layout.frequency == self.layout.frequency
+        return SeriesModel(self.fitted if same else self.fitted.update(panel), layout)
 
 
 def future_rows(model: SeriesModel, table: LongTable, horizon: int) -> pd.DataFrame:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import exp
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from specweave.errors import DataError
 from specweave.problems.dataset import Dataset
 from specweave.problems.values import Contributions
+from specweave.records import Figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
 
 class Answering(ABC):
-    """The half of :class:`specweave.problems.base.Problem` that explains and serves."""
+    """The half of :class:`specweave.problems.base.Problem` that explains and serves.
+
+    Attributes
+    ----------
+    ahead : str
+        What the answers are called that people wait for and that need no new rows (``forecast``): they are written
+        to ``reports/<ahead>.csv``. Empty where every answer needs a row that is not known yet.
+    """
+
+    ahead: ClassVar[str] = ""
 
     # -- explaining --------------------------------------------------------------------------------
 
@@ -111,9 +121,37 @@ class Answering(ABC):
             "this model answers rows; it has no horizon", hint="name a file of rows: sw predict ID rows.csv"
         )
 
+    def bring_up_to_date(
+        self, model: Any, dataset: Dataset, features: Any, *, seed: int, threads: int
+    ) -> Any:
+        """Return the model that is served: the recipe of the measured one, fitted to every row there is, where what
+        came last matters most (series, interactions). Others serve what was measured: threshold and calibration
+        belong to it."""
+        return model
+
+    def figures_ahead(
+        self, outcome: pd.DataFrame, told: pd.DataFrame, roles: Mapping[str, Any]
+    ) -> list[Figure]:
+        """Return pictures of the answers that `ahead` names.
+
+        Parameters
+        ----------
+        outcome : DataFrame
+            Outcomes of validation folds and holdout: what came before.
+        told : DataFrame
+            The table of answers, every cell as text.
+        roles : mapping
+            Which column is what.
+        """
+        return []
+
     @abstractmethod
     def request_columns(self, dataset: Dataset) -> list[str]:
         """Return the raw columns that a request must carry, in order."""
+
+    def row_names(self, dataset: Dataset) -> list[str]:
+        """Return the columns that tell one answered row from another, to stand beside the answers in a file."""
+        return list(dataset.roles.get("identifiers") or [])
 
     def requests(self, dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
         """Return these rows as requests carry them."""

@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from specweave.forecasters.decomposition import decompose
+from specweave.forecasters.long_table import series_ids
 from specweave.forecasters.model import Layout
 from specweave.forecasters.panel import Panel, Series
 from specweave.forecasters.stationarity import acf, pacf
 from specweave.records import Figure
+from specweave.tables.values import to_numbers
 
 _GREY = "0.45"
 _FANS = 6
@@ -30,13 +32,14 @@ def data_figures(panel: Panel, layout: Layout) -> list[Figure]:
     longest = max(panel.series.values(), key=lambda s: (len(s), s.id))
     season = panel.season_of(longest)
     lags = int(min(max(2 * season, 24), len(longest) // 2, 120))
+    of = f" of '{longest.id}'" if len(panel) > 1 else f" of '{layout.columns.target}'"
     return [
         Figure(name="series", title=f"{min(len(panel), _SHOWN_SERIES)} of {len(panel)} series" if len(panel) > 1 else "The series",
                alt="Values over time", draw=lambda ax: _draw_series(ax, panel, layout), width=7.6, height=3.6),
-        Figure(name="decomposition", title=f"Trend, season and rest of '{longest.id}'",
+        Figure(name="decomposition", title=f"Trend, season and rest{of}",
                alt="The series, its trend, its season and what is left, one below the other",
                draw=lambda fig: _draw_parts(fig, longest, season, layout), width=7.6, height=6.4, whole=True),
-        Figure(name="autocorrelation", title=f"Autocorrelation of '{longest.id}'",
+        Figure(name="autocorrelation", title=f"Autocorrelation{of}",
                alt="Autocorrelation and partial autocorrelation by lag",
                draw=lambda fig: _draw_memory(fig, longest, lags), width=7.6, height=4.6, whole=True),
     ]  # fmt: skip
@@ -65,7 +68,8 @@ def _draw_parts(figure: Any, one: Series, season: int, layout: Layout) -> None:
     for ax, (name, values) in zip(axes, rows, strict=True):
         ax.plot(times, values, color="C0", linewidth=1.1)
         ax.set_ylabel(name)
-    axes[0].set_title(f"'{one.id}': season of {season}" if season > 1 else f"'{one.id}': no season")
+    how = "scales the trend" if parts.multiplicative else "is added to the trend"
+    axes[0].set_title(f"a season of {season} steps {how}" if season > 1 else "no season")
 
 
 def _draw_memory(figure: Any, one: Series, lags: int) -> None:
@@ -78,7 +82,7 @@ def _draw_memory(figure: Any, one: Series, lags: int) -> None:
         ax.axhspan(-limit, limit, color=_GREY, alpha=0.2, linewidth=0)
         ax.axhline(0, color=_GREY, linewidth=0.8)
         ax.set_ylabel(name)
-    axes[0].set_title(f"'{one.id}': the band holds 95 % of lags of a series without memory")
+    axes[0].set_title("the band holds 95 % of lags of a series without memory")
     axes[1].set_xlabel("lag")
 
 
@@ -155,6 +159,51 @@ def fan_charts(earlier: pd.DataFrame, outcome: pd.DataFrame, loss: np.ndarray) -
     ]  # fmt: skip
 
 
+def ahead_charts(outcome: pd.DataFrame, told: pd.DataFrame, series: list[str], time: str) -> list[Figure]:
+    """Return a fan chart of the next steps of the only series, or of a few from the lowest to the highest."""
+    if told.empty or "prediction" not in told.columns:
+        return []
+    numbers = {c: to_numbers(told[c])[0] for c in ("prediction", *_bounds(told))}
+    told = told.assign(**numbers, unique_id=series_ids(told, series), ds=told[time].astype(str))
+    past = outcome.assign(unique_id=outcome["unique_id"].astype(str)).drop_duplicates(
+        ["unique_id", "ds"], keep="last"
+    )
+    size = told.groupby("unique_id")["prediction"].mean().dropna().sort_values(kind="stable")
+    names = list(size.index)
+    if len(names) > _FANS:
+        names = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, _FANS).astype(int))]
+    return [
+        Figure(name=f"ahead-{i}", title="What comes next" + (f": {name!r}" if len(size) > 1 else ""),
+               alt=f"The last values{f' of {name}' if len(size) > 1 else ''} and the next steps with their intervals",
+               width=7.6, height=3.6,
+               draw=partial(_draw_ahead, past=past[past["unique_id"] == name], told=told[told["unique_id"] == name]))
+        for i, name in enumerate(names, 1)
+    ]  # fmt: skip
+
+
+def _bounds(told: pd.DataFrame) -> list[str]:
+    return [str(c) for c in told.columns if str(c).startswith(("interval:low", "interval:high"))]
+
+
+def _draw_ahead(ax: Any, past: pd.DataFrame, told: pd.DataFrame) -> None:
+    before = past.sort_values("row")
+    n = len(before)
+    x = n + np.arange(len(told))
+    ax.plot(np.arange(n), before["truth"], color=_GREY, linewidth=1.4, label="measured")
+    levels = sorted((int(c[12:]) for c in told.columns if str(c).startswith("interval:low")), reverse=True)
+    for i, level in enumerate(levels):
+        ax.fill_between(x, told[f"interval:low{level}"], told[f"interval:high{level}"], color="C0",
+                        alpha=0.15 + 0.15 * i, linewidth=0, label=f"{level} % interval")  # fmt: skip
+    ax.plot(x, told["prediction"], color="C0", marker="o", markersize=3, label="forecast")
+    _stamp_axis(ax, [*before["ds"].astype(str), *told["ds"]])
+    ax.legend(loc="best")
+
+
+def _stamp_axis(ax: Any, stamps: list[str]) -> None:
+    ticks = np.unique(np.linspace(0, len(stamps) - 1, 6).astype(int))
+    ax.set_xticks(ticks, [stamps[i] for i in ticks])
+
+
 def _draw_fan(ax: Any, earlier: pd.DataFrame, outcome: pd.DataFrame) -> None:
     past = earlier.sort_values(["row", "h"]).drop_duplicates("row")
     ahead = outcome.sort_values("h")
@@ -172,7 +221,5 @@ def _draw_fan(ax: Any, earlier: pd.DataFrame, outcome: pd.DataFrame) -> None:
         ax.fill_between(later, ahead[f"lo{level}"], ahead[f"hi{level}"], color="C0", alpha=0.15 + 0.15 * i, linewidth=0,
                         label=f"{level} % interval")  # fmt: skip
     ax.plot(later, ahead["prediction"], color="C0", label="forecast")
-    stamps = [*past["ds"].astype(str), *ahead["ds"].astype(str)]
-    ticks = np.unique(np.linspace(0, len(stamps) - 1, 6).astype(int))
-    ax.set_xticks(ticks, [stamps[i] for i in ticks])
+    _stamp_axis(ax, [*past["ds"].astype(str), *ahead["ds"].astype(str)])
     ax.legend(loc="best")

@@ -51,6 +51,7 @@ class Forecasting(ForecastPlanning):
     spec_keys = ("Series column", "Known ahead", "Horizon", "Frequency", "Season length")
     task = "regression"
     default_validation = "rolling origin"
+    ahead = "forecast"
 
     def __init__(self) -> None:
         self._memo: dict[Any, Any] = {}
@@ -306,6 +307,25 @@ class Forecasting(ForecastPlanning):
     ) -> tuple[Any, pd.DataFrame]:
         """Go on from the end of `history` for `horizon` steps."""
         return model.continue_from(history, horizon)  # type: ignore[no-any-return]
+
+    def bring_up_to_date(
+        self, model: Any, dataset: Dataset, features: Any, *, seed: int, threads: int
+    ) -> Any:
+        """Fit the recipe to all of each series, the held-out steps too: the next step follows the last one known."""
+        return model.updated(self.layout(dataset), dataset.frame)
+
+    def figures_ahead(
+        self, outcome: pd.DataFrame, told: pd.DataFrame, roles: Mapping[str, Any]
+    ) -> list[Figure]:
+        """Return how the longest and other series go on, with their intervals."""
+        from specweave.problems.forecast_pictures import ahead_charts
+
+        return ahead_charts(outcome, told, list(roles.get("series") or []), str(roles["time"]))
+
+    def row_names(self, dataset: Dataset) -> list[str]:
+        """Return the series' columns and the time."""
+        columns = self.layout(dataset).columns
+        return [*columns.series, columns.time]
 
     def request_columns(self, dataset: Dataset) -> list[str]:
         """Return the series' columns, the time, and what is known ahead."""

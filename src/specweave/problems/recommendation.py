@@ -46,6 +46,7 @@ from specweave.problems.recommendation_candidates import baseline_table, candida
 from specweave.problems.recommendation_models import (
     fit_interactions,
     predict_lists,
+    recipe_of,
     standing_rows,
     user_table,
 )
@@ -98,6 +99,7 @@ class Recommendation(Problem):
     plan_keys = ("recommend",)
     spec_keys = ("User column", "Item column", "Rating column", "User attributes", "Item attributes")
     data_fields = ("User attributes", "Item attributes")
+    ahead = "recommendations"
 
     # -- planning ----------------------------------------------------------------------------------
 
@@ -343,6 +345,29 @@ class Recommendation(Problem):
         """Return the lists of stored outcomes."""
         return stored_answers(outcome)
 
+    def bring_up_to_date(
+        self, model: FittedRecommender, dataset: Dataset, features: Any, *, seed: int, threads: int
+    ) -> FittedRecommender:
+        """Fit the recipe to every interaction: nothing that a user has had is new, and the newest items are known."""
+        rows = np.arange(dataset.n_rows)
+        return fit_interactions(
+            recipe_of(model), data_of(dataset), rows, features, seed=seed, threads=threads
+        )
+
+    def continue_from(
+        self, model: FittedRecommender, history: pd.DataFrame, horizon: int | None
+    ) -> tuple[FittedRecommender, pd.DataFrame]:
+        """Return (the model, every user it knows): each is to be shown something next.
+
+        Raises
+        ------
+        DataError
+            If a horizon is asked for.
+        """
+        if horizon is not None:
+            super().continue_from(model, history, horizon)
+        return model, pd.DataFrame({model.labels["user"]: model.users})
+
     def request_columns(self, dataset: Dataset) -> list[str]:
         """Return the user's column."""
         return [str(dataset.roles["user"])]
@@ -358,8 +383,7 @@ class Recommendation(Problem):
         data = data_of(dataset)
         user = str(data.roles["user"])
         entry = {**schema["columns"][user], "kind": "identifier", "dtype": "text", "required": True}
-        length = {"kind": "numeric", "dtype": "integer", "required": False, "nullable": True, "min": 1,
-                  "max": data.coded.n_items}  # fmt: skip
+        length = {"kind": "numeric", "dtype": "integer", "required": False, "nullable": True, "min": 1}
         return {**schema, "target": None, "columns": {user: entry, "k": length}}
 
     def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:

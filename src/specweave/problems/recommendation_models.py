@@ -47,6 +47,13 @@ def fit_interactions(
     )  # fmt: skip
 
 
+def recipe_of(model: FittedRecommender) -> ModelExperiment:
+    """Return how a fitted recommender was made, to be fitted to other rows."""
+    estimator = model.estimator
+    params = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+    return ModelExperiment(type(estimator).__name__, type(estimator), params)
+
+
 def predict_lists(model: FittedRecommender, data: InteractionData, rows: np.ndarray) -> pd.DataFrame:
     """Return one row per user with hits among `rows`: the list, its hits, and what was to be found."""
     users, standing = standing_rows(data.coded, rows)

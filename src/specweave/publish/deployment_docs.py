@@ -7,12 +7,13 @@ Never: promises what was not checked.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from specweave.files.atomic import write_text
 from specweave.files.store import number
+from specweave.publish.ahead import ahead_lines, save_pictures_ahead
 from specweave.serving import inference
 from specweave.stages.deployment import DEPLOY
 from specweave.stages.numbers import readable
@@ -32,14 +33,19 @@ def publish_deployment_docs(folder: Path) -> list[Path]:
     """
     record = load_deployment(folder)
     package = inference.load_package(folder / DEPLOY)
-    return [write_text(folder / DOCUMENT, render_deployment(record, package, folder.name))]
+    pictures = save_pictures_ahead(folder, record, package)
+    text = render_deployment(record, package, folder.name, ahead_lines(folder, record, prefix="../"))
+    return [write_text(folder / DOCUMENT, text), *pictures]
 
 
-def render_deployment(record: Mapping[str, Any], package: Mapping[str, Any], increment: str) -> str:
-    """Return the document's text."""
+def render_deployment(
+    record: Mapping[str, Any], package: Mapping[str, Any], increment: str, ahead: Sequence[str] = ()
+) -> str:
+    """Return the document's text; `ahead` are the lines on what it answered already."""
     parts = [
         f"# Model {record['version']}",
         _intro(record, package, increment),
+        *(["## What it says now", "\n".join(ahead)] if ahead else []),
         "## Run it",
         _run(record, package),
         "## Ask it",
@@ -64,6 +70,11 @@ def _intro(record: Mapping[str, Any], package: Mapping[str, Any], increment: str
         + ", ".join(_answer_parts(record["example"]["answer"]))
         + f", and the {package['reasons']} strongest reasons.",
     ]
+    if package.get("current_sha256"):
+        lines.append(
+            "What answers (`current.pkl`) is the same recipe fitted again to every row, the held-out ones too; what "
+            "was measured is `model.pkl`."
+        )
     threshold = record["decision"].get("threshold")
     if threshold is not None:
         lines.append(
@@ -213,7 +224,8 @@ The last line writes this folder again from the version that is then in producti
 
 def _files(record: Mapping[str, Any]) -> str:
     what = {
-        "model.pkl": "the model; a pickle, so load it only from a place you trust",
+        "model.pkl": "the model as it was measured; a pickle, so load it only from a place you trust",
+        "current.pkl": "its recipe fitted again to every row: what answers",
         "package.json": "version, decision, columns, hash of the model",
         "schema.yaml": "what a row must look like",
         "inference.py": "answers files and HTTP requests; edit it freely",

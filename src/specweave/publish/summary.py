@@ -23,6 +23,7 @@ from specweave.metrics.base import find_metric, parse_metric_ref
 from specweave.pipeline.reproduction import render_reproduction
 from specweave.pipeline.validation import Validation, describe, metric_label, value_text
 from specweave.pipeline.verdicts import Verdict, metric_from
+from specweave.publish.ahead import ahead_lines
 from specweave.stages.numbers import readable, short_number
 from specweave.stages.records import DEPLOYMENT, find_evaluation, load_deployment
 
@@ -40,12 +41,13 @@ def render_summary(increment: Increment, found: Validation) -> str:
         head,
         _experiments(records, evaluation),
         _best(increment, evaluation),
+        _ahead(increment),
         _readiness(increment, found, evaluation),
         _criteria(found.verdicts),
         _lessons(records),
         _history(increment, found),
     ]
-    return "\n".join(line for part in parts for line in [*part, ""]).rstrip("\n") + "\n"
+    return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip("\n") + "\n"
 
 
 def _logged(records: Sequence[ExperimentRecord]) -> list[str]:
@@ -129,6 +131,13 @@ def _version_of(increment: Increment, experiment: str) -> tuple[Path, dict[str, 
     models = increment.folder / "models"
     matching = [v for v in list_versions(models) if v.metadata["experiment"] == experiment]
     return (metadata_path(models, matching[-1].number), matching[-1].metadata) if matching else None
+
+
+def _ahead(increment: Increment) -> list[str]:
+    if not (increment.folder / DEPLOYMENT).exists():
+        return []
+    lines = ahead_lines(increment.folder, load_deployment(increment.folder))
+    return ["### What It Says Now", "", *lines] if lines else []
 
 
 def _readiness(increment: Increment, found: Validation, evaluation: Mapping[str, Any]) -> list[str]:

@@ -80,7 +80,7 @@ def predict_file(
         columns = sorted({key for answer in answers for key in answer})
     else:
         table = answer_table(frame, answers, _identifiers(predictor, frame))
-        _write_table(table, target)
+        save_table(table, target)
         columns = [str(c) for c in table.columns]
     return {
         "rows": len(frame),
@@ -129,7 +129,7 @@ def forecast_file(
         columns = sorted({key for answer in answers for key in answer})
     else:
         table = answer_table(rows, answers, [str(c) for c in rows.columns])
-        _write_table(table, target)
+        save_table(table, target)
         columns = [str(c) for c in table.columns]
     return {"rows": len(rows), "output": str(target), "columns": columns, "version": predictor.version}
 
@@ -166,7 +166,8 @@ def _identifiers(predictor: Predictor, frame: pd.DataFrame) -> list[str]:
     return [name for name in wanted if name in frame.columns]
 
 
-def _write_table(table: pd.DataFrame, target: Path) -> None:
+def save_table(table: pd.DataFrame, target: Path) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name, in one step."""
     with replacing(target) as temporary:
         if target.suffix.lower() == ".parquet":
             table.to_parquet(temporary, index=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pandas as pd
 
@@ -25,6 +25,8 @@ KIND = "inference-package"
 SCHEMA = 1
 PACKAGE = "package.json"
 MODEL, ROWS_SCHEMA, BACKGROUND = "model.pkl", "schema.yaml", "background.parquet"
+# The measured model's recipe fitted to all rows, where the problem type serves that.
+CURRENT = "current.pkl"
 
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Any]
 
@@ -45,6 +47,7 @@ class PackageShape(TypedDict):
     metrics: dict[str, dict[str, Any]]
     roles: dict[str, Any]
     scripts: dict[str, str]
+    current_sha256: NotRequired[str]
 
 
 def load_package(folder: Path) -> dict[str, Any]:
@@ -107,8 +110,9 @@ class Predictor:
         """
         folder = Path(folder)
         package = load_package(folder)
-        path = folder / MODEL
-        if not trust and sha256_file(path) != package["model_sha256"]:
+        served = package.get("current_sha256")
+        path = folder / (CURRENT if served else MODEL)
+        if not trust and sha256_file(path) != (served or package["model_sha256"]):
             raise CorruptFileError(
                 "the model is not the one that was packaged (its sha256 differs)",
                 where=path.name,
@@ -195,12 +199,7 @@ class Predictor:
             If a column is missing or, when `strict`, a cell cannot be read. Names column and row.
         """
         frame = self.to_frame(rows, strict=strict)
-        if len(frame) == 0:
-            return []
-        answers = self.problem.respond(self.model, frame, self.package["decision"])
-        if reasons and self.package["reasons"]:
-            self._add_reasons(answers, frame)
-        return [plain(answer) for answer in answers]
+        return self.answer(self.model, frame, reasons=reasons) if len(frame) else []
 
     def forecast(
         self, history: pd.DataFrame, horizon: int | None = None, *, reasons: bool = True
@@ -227,10 +226,18 @@ class Predictor:
             If the model answers rows and knows no horizon, or the history cannot be used.
         """
         model, rows = self.problem.continue_from(self.model, history, horizon)
+        return rows, self.answer(model, rows, reasons=reasons)
+
+    def answer(self, model: Any, rows: pd.DataFrame, *, reasons: bool = True) -> list[dict[str, Any]]:
+        """Answer rows in the schema's types by `model`: this one, or one that was brought up to date."""
         answers = self.problem.respond(model, rows, self.package["decision"])
         if reasons and self.package["reasons"]:
-            self._add_reasons(answers, rows, model)
-        return rows, [plain(answer) for answer in answers]
+            told = self.problem.reasons(
+                model, rows, self.background, top=int(self.package["reasons"]), seed=int(self.package["seed"])
+            )
+            for one, entry in zip(answers, told, strict=True):
+                one |= entry
+        return [plain(one) for one in answers]
 
     def to_frame(self, rows: Rows, *, strict: bool = True) -> pd.DataFrame:
         """Return rows as the model takes them: schema's columns, order and types.
@@ -248,17 +255,6 @@ class Predictor:
                 raise DataError("; ".join(_refusal(f) for f in refused[:5]), hint=refused[0].advice)
         frame = coerce(rows, self.schema)
         return frame[[c for c in frame.columns if c != self.schema.get("target")]]
-
-    def _add_reasons(self, answers: list[dict[str, Any]], frame: pd.DataFrame, model: Any = None) -> None:
-        told = self.problem.reasons(
-            self.model if model is None else model,
-            frame,
-            self.background,
-            top=int(self.package["reasons"]),
-            seed=int(self.package["seed"]),
-        )
-        for answer, entry in zip(answers, told, strict=True):
-            answer |= entry
 
     def _warm_up(self) -> None:
         """Answer one row, so that the first request does not pay for imports and preparations."""

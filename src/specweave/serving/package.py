@@ -18,12 +18,21 @@ from typing import Any
 import pandas as pd
 
 from specweave.errors import StorageError
-from specweave.experiments.artifacts import copy_in
+from specweave.experiments.artifacts import copy_in, pickled
 from specweave.experiments.pickled_packages import needed_packages
 from specweave.experiments.version_files import ModelVersion
 from specweave.files.atomic import replacing, write_text
 from specweave.files.store import load_record, save_record, sha256_file
-from specweave.serving.inference import BACKGROUND, KIND, MODEL, PACKAGE, ROWS_SCHEMA, SCHEMA
+from specweave.serving.inference import (
+    BACKGROUND,
+    CURRENT,
+    KIND,
+    MODEL,
+    PACKAGE,
+    ROWS_SCHEMA,
+    SCHEMA,
+    load_package,
+)
 from specweave.serving.monitoring import save_monitoring
 from specweave.tables.schema import coerce, save_schema
 
@@ -103,6 +112,17 @@ def save_package(
         "scripts": scripts,
     }
     save_record(folder / PACKAGE, KIND, SCHEMA, package)
+    (folder / CURRENT).unlink(missing_ok=True)
+    return package
+
+
+def save_current(folder: Path, model: Any) -> dict[str, Any]:
+    """Let a package answer by `model` from now on, and return what its ``package.json`` holds then."""
+    with replacing(folder / CURRENT) as temporary:
+        temporary.write_bytes(pickled(model))
+    package = {**load_package(folder), "current_sha256": sha256_file(folder / CURRENT)}
+    body = {k: v for k, v in package.items() if k not in ("kind", "schema")}
+    save_record(folder / PACKAGE, KIND, SCHEMA, body)
     return package
 
 

@@ -30,6 +30,7 @@ from specweave.serving.parity import (
     json_rows,
     largest_difference,
 )
+from specweave.stages.ahead import answer_ahead, serve_all_rows
 from specweave.stages.explanation import background_rows, decision_of, evaluated_best, reasons_wanted
 from specweave.stages.holdout import MODEL
 from specweave.stages.progress import tell
@@ -91,7 +92,7 @@ def prepare_deployment(
         decision=decision,
         schema=schema,
         columns=workspace.problem.request_columns(workspace.dataset),
-        identifiers=list(workspace.dataset.roles.get("identifiers") or []),
+        identifiers=workspace.problem.row_names(workspace.dataset),
         background=background_rows(workspace),
         reference=train,
         reasons=reasons_wanted(workspace),
@@ -107,6 +108,20 @@ def prepare_deployment(
     predictor = Predictor.load(deploy)
     requests = json_rows(rows.iloc[outcome["row"].to_numpy()[:_TIMED_ROWS]][package["columns"]])
     latency = time_predictor(predictor, requests)
+    example = {
+        "request": requests[0],
+        "answer": predictor.predict(requests[0])[0],
+        "events": predictor.problem.example_events(predictor.model),
+    }
+    ahead = None
+    if parity["passed"]:
+        served = serve_all_rows(workspace, deploy, predictor)
+        ahead = answer_ahead(workspace, served)
+        if served is not predictor and ahead and ahead["file"]:
+            example |= {
+                "request": json_rows(pd.DataFrame([ahead["example"]["row"]]))[0],
+                "answer": ahead["example"]["answer"],
+            }
     loose = loose_modules(pickle_modules((deploy / MODEL).read_bytes()))
     record = {
         "version": model.version,
@@ -121,11 +136,8 @@ def prepare_deployment(
         "parity": parity,
         "latency": latency,
         "requirements": pins,
-        "example": {
-            "request": requests[0],
-            "answer": predictor.predict(requests[0])[0],
-            "events": predictor.problem.example_events(predictor.model),
-        },
+        "example": example,
+        "ahead": {k: v for k, v in ahead.items() if k != "example"} if ahead else None,
         "files": {
             f.relative_to(deploy).as_posix(): f.stat().st_size
             for f in sorted(deploy.rglob("*"))

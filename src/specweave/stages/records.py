@@ -201,6 +201,7 @@ class DeploymentShape(TypedDict):
     parity: ParityShape
     requirements: dict[str, str]
     example: RequestShape
+    ahead: NotRequired[dict[str, Any] | None]
     files: dict[str, int]
     findings: list[FindingShape]
 
