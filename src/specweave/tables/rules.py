@@ -13,6 +13,8 @@ from sklearn.feature_selection import f_classif, f_regression
 from sklearn.model_selection import cross_val_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_text
 
+_CHOSEN_ON = 50_000  # rows that settle which feature it is; the rule itself is learned from all
+
 
 class _SingleFeature(BaseEstimator):  # type: ignore[misc]
     """Choose the best single feature by cross-validation and fit a small tree on it.
@@ -40,17 +42,30 @@ class _SingleFeature(BaseEstimator):  # type: ignore[misc]
         if is_classifier(self):
             self.classes_ = np.unique(y)
         self.n_features_in_ = X.shape[1]
+        rows = self._sample(y)
+        seen, told = X[rows], y[rows]
         with np.errstate(all="ignore"):
-            strength = (f_classif if is_classifier(self) else f_regression)(X, y)[0]
+            strength = (f_classif if is_classifier(self) else f_regression)(seen, told)[0]
         tried = np.argsort(-np.nan_to_num(strength, nan=-1.0, posinf=1e30), kind="stable")[: self.screen]
         scoring = "neg_log_loss" if is_classifier(self) else "neg_mean_squared_error"
         folds = 3
         if is_classifier(self):
-            folds = int(max(2, min(3, np.unique(y, return_counts=True)[1].min())))
-        scores = [_score(self._tree(), X[:, [i]], y, folds, scoring) for i in tried]
+            folds = int(max(2, min(3, np.unique(told, return_counts=True)[1].min())))
+        scores = [_score(self._tree(), seen[:, [i]], told, folds, scoring) for i in tried]
         self.feature_ = int(tried[int(np.argmax(scores))])
         self.tree_ = self._tree().fit(X[:, [self.feature_]], y)
         return self
+
+    def _sample(self, y: np.ndarray) -> np.ndarray:
+        """Return the rows to choose on: all of a rare label, a random part of the others."""
+        if len(y) <= _CHOSEN_ON:
+            return np.arange(len(y))
+        mixed = np.random.default_rng(self.random_state).permutation(len(y))
+        if not is_classifier(self):
+            return np.sort(mixed[:_CHOSEN_ON])
+        counts = np.unique(y, return_counts=True)
+        rare = np.isin(y[mixed], counts[0][counts[1] < _CHOSEN_ON / 100])
+        return np.sort(mixed[np.argsort(~rare, kind="stable")][:_CHOSEN_ON])
 
     def predict(self, X: Any) -> Any:
         """Return the rule's answer, shape (n_samples,)."""
