@@ -20,22 +20,37 @@ CANDIDATES = (4, 5, 6, 7, 12, 24, 48, 52, 96, 168, 365)
 
 @dataclass(frozen=True)
 class Decomposition:
-    """An additive decomposition: ``y = trend + season + rest``, each of shape (n,)."""
+    """A decomposition, each part of shape (n,): ``y = trend + season + rest``, or their product.
+
+    Attributes
+    ----------
+    multiplicative : bool
+        Whether season and rest scale the trend (1 is neither up nor down).
+    """
 
     y: Floats
     trend: Floats
     season: Floats
     rest: Floats
+    multiplicative: bool = False
 
     @property
     def trend_strength(self) -> float:
         """Share of the variance without season that the trend explains (Wang, Smith & Hyndman 2006)."""
-        return _strength(self.rest, self.trend + self.rest)
+        trend, _, rest = self._added()
+        return _strength(rest, trend + rest)
 
     @property
     def season_strength(self) -> float:
         """Share of the variance without trend that the season explains."""
-        return _strength(self.rest, self.season + self.rest)
+        _, season, rest = self._added()
+        return _strength(rest, season + rest)
+
+    def _added(self) -> tuple[Floats, Floats, Floats]:
+        """Return (trend, season, rest) that add up: logarithms where the parts are factors."""
+        if self.multiplicative:
+            return np.log(self.trend), np.log(self.season), np.log(self.rest)
+        return self.trend, self.season, self.rest
 
 
 def _strength(rest: Floats, whole: Floats) -> float:
@@ -44,8 +59,8 @@ def _strength(rest: Floats, whole: Floats) -> float:
 
 
 def decompose(y: Floats, season: int) -> Decomposition:
-    """Decompose a series: the season by phase means around a centred moving average, the trend by a moving
-    average of what is left, drawn out to both ends by its nearest windows.
+    """Decompose a series: the season by phase means around a centred moving average, the trend by such an average
+    of what is left, its ends by shorter ones. The season of a positive series scales it where that leaves less.
 
     Parameters
     ----------
@@ -54,15 +69,33 @@ def decompose(y: Floats, season: int) -> Decomposition:
         1 for none; ignored where the series is shorter than two seasons.
     """
     y = np.asarray(y, dtype=np.float64)
+    plain = _decompose(y, season)
+    if season <= 1 or len(y) < 2 * season or np.any(y <= 0):
+        return plain
+    logs = _decompose(np.log(y), season)
+    scaled = Decomposition(y, np.exp(logs.trend), np.exp(logs.season), np.exp(logs.rest), multiplicative=True)
+    return scaled if scaled.season_strength > plain.season_strength else plain
+
+
+def _decompose(y: Floats, season: int) -> Decomposition:
     n = len(y)
     parts = np.zeros(n)
-    if season > 1 and n >= 2 * season:
+    seasonal = season > 1 and n >= 2 * season
+    if seasonal:
         parts = np.resize(seasonal_indices(y, season, multiplicative=False), n)
     adjusted = y - parts
-    width = season if season > 1 and n >= 2 * season else max(3, min(n // 8 * 2 + 1, 25))
-    half = min(width // 2, max(1, n // 2))
-    trend = np.array([adjusted[max(0, i - half) : i + half + 1].mean() for i in range(n)])
+    trend = _smoothed(adjusted, season if seasonal else max(3, min(n // 8 * 2 + 1, 25)))
     return Decomposition(y, trend, parts, adjusted - trend)
+
+
+def _smoothed(y: Floats, width: int) -> Floats:
+    """Return the centred moving average; of an even width its ends count half, so that every phase weighs alike."""
+    half = min(width // 2, max(1, (len(y) - 1) // 2))
+    window = np.ones(2 * half + 1)
+    if width % 2 == 0:
+        window[[0, -1]] = 0.5
+    sums, weights = (np.convolve(v, window, mode="full")[half : half + len(y)] for v in (y, np.ones(len(y))))
+    return np.asarray(sums / weights, dtype=np.float64)
 
 
 def find_season(series: Sequence[Floats], candidates: Sequence[int] = CANDIDATES) -> tuple[int, float]:
