@@ -176,6 +176,19 @@ def test_a_bullet_that_does_not_fit_the_data_is_named(tmp_path: Path, old: str, 
     assert caught.value.where and caught.value.hint
 
 
+def test_customers_who_all_stay_away_are_told_as_such(tmp_path: Path) -> None:
+    rows = shop(60)
+    last = rows[rows["date"] > "2024-06-30"]["date"].max()
+    kept = rows[rows["date"] <= "2024-06-30"]
+    new = pd.DataFrame({"customer_id": ["new"], "amount": [5.0], "date": [last]})
+    pd.concat([kept, new]).to_csv(tmp_path / "shop.csv", index=False)
+    spec = parse_spec(SPEC, tmp_path / "0001-ltv" / "spec.md")
+    plan = parse_plan("```yaml\nsplit: {folds: 3}\n```\n", tmp_path / "0001-ltv" / "plan.md")
+    with pytest.raises(DataError, match="bought anything in the 26 weeks after it") as caught:
+        problem_for(spec.problem_type).load(spec, plan, tmp_path)
+    assert "calibration earlier" in str(caught.value.hint)
+
+
 def test_a_request_for_lifetime_value_over_transactions_is_recognised() -> None:
     frame = shop(60)
     score, reason = LifetimeValue.match_data("predict customer lifetime value", frame, {"target": None})

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import betaincinv
 
-from specweave.lifetimes.bgnbd import fit_bgnbd, fit_gamma_gamma
+from specweave.lifetimes.bgnbd import fit_bgnbd, fit_gamma_gamma, purchases_while_alive
 from specweave.lifetimes.customers import make_customers
 from specweave.lifetimes.mbgnbd import fit_mbgnbd
 from specweave.lifetimes.transactions import find_columns, parse_transactions
@@ -81,3 +82,23 @@ def test_expected_purchases_agree_with_a_simulation_of_the_story() -> None:
         alive &= rng.random(n) >= drop
     # At age 0 nothing is known of a customer: the expectation over all of them.
     assert model.expected_purchases(20, [0], [0], [0])[0] == pytest.approx(bought.mean(), rel=0.03)
+
+
+def test_regular_payments_get_a_number_though_the_closed_form_breaks() -> None:
+    # A subscription: one payment every four weeks until people leave, so that rates hardly differ.
+    rng = np.random.default_rng(0)
+    age = rng.uniform(20, 80, 400)
+    x = np.minimum(np.floor(age / 4), rng.geometric(0.05, 400) - 1.0)
+    for fit in (fit_bgnbd, fit_mbgnbd):
+        model = fit(x, 4 * x, age)
+        expected = model.expected_purchases(26, x, 4 * x, age)
+        assert np.isfinite(expected).all() and (expected >= 0).all() and expected.max() < 26 / 4 * 1.3
+
+
+def test_the_closed_form_and_the_quantiles_agree() -> None:
+    shape, rate, b = np.array([0.4, 2.0, 7.0]), np.array([12.0, 40.0, 50.0]), np.array([2.4, 3.4, 9.4])
+    exact = purchases_while_alive(39, shape, rate, 0.8, b)
+    places = (np.arange(20_000) + 0.5) / 20_000
+    chance = betaincinv(0.8, b[:, None], places)
+    mean = ((1 - (1 + chance * 39 / rate[:, None]) ** -shape[:, None]) / chance).mean(axis=1)
+    assert exact == pytest.approx(mean, rel=1e-3)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import gammaln, hyp2f1
+from scipy.special import betaincinv, gammaln, hyp2f1
 
 from specweave.errors import DataError
 
@@ -39,23 +39,15 @@ class BgNbd:
             Repeat purchases, week of the last one, weeks since the first one.
         """
         x, t_x, T = (np.asarray(v, dtype=float) for v in (x, t_x, T))
-        a = self.a if abs(self.a - 1) > 1e-4 else 1 + 1e-4  # the formula divides by a - 1
-        r, alpha, b = self.r, self.alpha, self.b
-        shrink = ((alpha + T) / (alpha + T + t)) ** (r + x)
-        series = hyp2f1(r + x, b + x, a + b + x - 1, t / (alpha + T + t))
-        alive = 1 + np.where(
-            x > 0, a / np.maximum(b + x - 1, 1e-9) * ((alpha + T) / (alpha + t_x)) ** (r + x), 0.0
-        )
-        return np.asarray((a + b + x - 1) / (a - 1) * (1 - shrink * series) / alive)
+        left = purchases_while_alive(t, self.r + x, self.alpha + T, self.a, self.b + x)
+        return np.asarray(left * self.chance_alive(x, t_x, T))
 
     def chance_alive(self, x: Any, t_x: Any, T: Any) -> np.ndarray:
         """Return the chance that each customer still buys, shape (n_customers,)."""
         x, t_x, T = (np.asarray(v, dtype=float) for v in (x, t_x, T))
-        odds = (
-            self.a
-            / np.maximum(self.b + x - 1, 1e-9)
-            * ((self.alpha + T) / (self.alpha + t_x)) ** (self.r + x)
-        )
+        with np.errstate(over="ignore"):  # odds beyond all numbers: surely gone
+            longer = ((self.alpha + T) / (self.alpha + t_x)) ** (self.r + x)
+        odds = self.a / np.maximum(self.b + x - 1, 1e-9) * longer
         return np.asarray(np.where(x > 0, 1 / (1 + odds), 1.0))
 
 
@@ -73,6 +65,33 @@ class GammaGamma:
         x, m = np.asarray(x, dtype=float), np.asarray(m, dtype=float)
         known = np.where((x > 0) & (m > 0), x, 0.0)
         return np.asarray(self.p * (self.gamma + known * m) / (self.p * known + self.q - 1))
+
+
+def purchases_while_alive(t: float, shape: Any, rate: Any, a: float, b: Any) -> np.ndarray:
+    """Return the expected purchases in `t` weeks of customers who are alive now.
+
+    They buy at a Gamma(shape, rate) rate and drop out after a purchase with Beta(a, b) chance: the mean of
+    (1 - exp(-rate * chance * t)) / chance. The closed form breaks where customers are so much alike that the
+    parameters are huge (regular payments); there the mean is taken over 200 quantiles of the chance.
+
+    Parameters
+    ----------
+    shape, rate, b : array-like, shape (n_customers,)
+    """
+    shape, rate, b = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (shape, rate, b)))
+    near = a if abs(a - 1) > 1e-4 else 1 + 1e-4  # the formula divides by a - 1
+    with np.errstate(all="ignore"):
+        series = hyp2f1(shape, b, near + b - 1, t / (rate + t))
+        found = (near + b - 1) / (near - 1) * (1 - (rate / (rate + t)) ** shape * series)
+    most = t * shape / rate  # of those who never drop out
+    broken = ~(np.isfinite(found) & (found >= 0) & (found <= most * (1 + 1e-6)))
+    if broken.any():
+        places = (np.arange(200) + 0.5) / 200
+        chance = np.maximum(betaincinv(a, b[broken, None], places), 1e-12)
+        stays = -np.expm1(-shape[broken, None] * np.log1p(chance * t / rate[broken, None]))
+        found = np.where(broken, 0.0, found)
+        found[broken] = (stays / chance).mean(axis=1)
+    return np.asarray(found)
 
 
 def fit_bgnbd(x: Any, t_x: Any, T: Any) -> BgNbd:

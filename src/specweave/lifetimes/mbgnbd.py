@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, hyp2f1
+from scipy.special import gammaln
 
 from specweave.errors import DataError
-from specweave.lifetimes.bgnbd import minimise
+from specweave.lifetimes.bgnbd import minimise, purchases_while_alive
 
 _STARTS = ((1.0, 1.0, 1.0, 1.0), (0.5, 5.0, 0.8, 1.5))
 
@@ -34,7 +34,8 @@ class MbgNbd:
     def chance_alive(self, x: Any, t_x: Any, T: Any) -> np.ndarray:
         """Return the chance that each customer still buys, below 1 for those who bought once, shape (n_customers,)."""
         x, t_x, T = (np.asarray(v, dtype=float) for v in (x, t_x, T))
-        odds = self.a / (self.b + x) * ((self.alpha + T) / (self.alpha + t_x)) ** (self.r + x)
+        with np.errstate(over="ignore"):  # odds beyond all numbers: surely gone
+            odds = self.a / (self.b + x) * ((self.alpha + T) / (self.alpha + t_x)) ** (self.r + x)
         return np.asarray(1 / (1 + odds))
 
     def expected_purchases(self, t: float, x: Any, t_x: Any, T: Any) -> np.ndarray:
@@ -46,10 +47,7 @@ class MbgNbd:
             Repeat purchases, week of the last one, weeks since the first one.
         """
         x, t_x, T = (np.asarray(v, dtype=float) for v in (x, t_x, T))
-        a = self.a if abs(self.a - 1) > 1e-4 else 1 + 1e-4  # the formula divides by a - 1
-        shrink = ((self.alpha + T) / (self.alpha + T + t)) ** (self.r + x)
-        series = hyp2f1(self.r + x, self.b + x + 1, a + self.b + x, t / (self.alpha + T + t))
-        left = (a + self.b + x) / (a - 1) * (1 - shrink * series)
+        left = purchases_while_alive(t, self.r + x, self.alpha + T, self.a, self.b + x + 1)
         return np.asarray(left * self.chance_alive(x, t_x, T))
 
 

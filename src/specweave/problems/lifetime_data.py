@@ -71,6 +71,12 @@ def load_customers(spec: Spec, root: Path) -> CustomerData:
         add_outcome(make_customers(bought, c), bought, c, weeks).assign(**{WINDOW: f"{c:%Y-%m-%d}"})
         for c in cuts
     ]
+    if not parts[0][column].any():
+        raise DataError(
+            f"none of the {len(parts[0]):,} customers seen until {until:%Y-%m-%d} bought anything in the {weeks:g} weeks "
+            "after it: there is nothing to learn", where=spec.at("Calibration"),
+            hint="end the calibration earlier, or bring transactions of customers who return on other days",
+        )  # fmt: skip
     frame = pd.concat(parts, ignore_index=True)
     frame = frame.drop(columns=[c for c in _TARGETS.values() if c != column])
     check_enough_rows(len(parts[0]), where)

@@ -87,18 +87,15 @@ def value_figures(outcome: pd.DataFrame) -> list[Figure]:
         return []
 
     def curve(ax: Any) -> None:
+        found = 100 * share_found(truth, prediction, 0.1)
         for values, style in (
-            (prediction, {"color": "C0", "label": "by the prediction"}),
+            (prediction, {"color": "C0", "label": f"by the prediction: the best 10 % hold {found:.0f} %"}),
             (truth, {"color": "C1", "linestyle": "--", "label": "by a perfect order"}),
         ):
             x, y = gains(truth, values)
             ax.plot(100 * x, 100 * y, **style)
         ax.plot([0, 100], [0, 100], color=_GREY, linestyle=":", label="at random")
-        found = 100 * share_found(truth, prediction, 0.1)
         ax.plot([10], [found], "o", color="C0")
-        ax.annotate(
-            f"the best 10 % hold {found:.0f} %", (10, found), xytext=(8, -12), textcoords="offset points"
-        )
         ax.set_xlabel("% of the customers, highest predictions first")
         ax.set_ylabel("% of all value")
         ax.legend(loc="lower right")
