@@ -114,6 +114,9 @@ def _where_to_look(session: Session, name: str, into: Path, seconds: float) -> N
     session.say(f"\nthe demo '{name}' ran in {seconds:.0f} s. Where to look:", "good")
     for path, what in (
         ("COMPLETION-SUMMARY.md", "what was tried and what won"),
+        ("reports/forecast.csv", "the steps that were asked for"),
+        ("reports/recommendations.csv", "a list for every user"),
+        ("reports/customers.csv", "what every customer is expected to bring"),
         ("spec.md", "what must be true; change a number and run: sw validate"),
         ("experiments/comparison.md", "every experiment, best first"),
         ("reports/evaluation-report.md", "how good it is, with pictures"),
