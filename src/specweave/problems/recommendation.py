@@ -45,6 +45,7 @@ from specweave.problems.recommendation_answers import answer_users, stored_answe
 from specweave.problems.recommendation_candidates import baseline_table, candidate_table
 from specweave.problems.recommendation_models import (
     fit_interactions,
+    goes_by_late,
     predict_lists,
     recipe_of,
     standing_rows,
@@ -266,6 +267,7 @@ class Recommendation(Problem):
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
         """Return what belongs to the numbers: the length of lists and the protocol."""
         data = data_of(dataset)
+        late = " of late" if goes_by_late(data) else ""
         taken = "that the user has not had" if data.settings["exclude_seen"] else "of the catalogue"
         return {
             "k": data.settings["k"],
@@ -273,7 +275,9 @@ class Recommendation(Problem):
             "protocol": data.protocol.words,
             "candidates": f"all {data.coded.n_items:,} items {taken}",
             "gain": "1 per hit",
-            "rule": f"the {data.settings['k']} best-scored items {taken}; users without a history get what is popular",
+            "newcomers": f"the most popular items{late}",
+            "rule": f"the {data.settings['k']} best-scored items {taken}; users without a history get "
+            f"the most popular items{late}",
         }
 
     # -- measuring ---------------------------------------------------------------------------------
@@ -343,7 +347,7 @@ class Recommendation(Problem):
 
     def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the lists of stored outcomes."""
-        return stored_answers(outcome)
+        return stored_answers(outcome, decision)
 
     def bring_up_to_date(
         self, model: FittedRecommender, dataset: Dataset, features: Any, *, seed: int, threads: int

@@ -32,12 +32,14 @@ def answer_users(
     shown = model.titles[np.maximum(items, 0)].tolist() if model.has_titles else None
     values = scores.astype(float).tolist()
     return [
-        _answer(label, names[i][:n], values[i][:n], None if shown is None else shown[i][:n], cold[i])
+        _answer(
+            label, names[i][:n], values[i][:n], None if shown is None else shown[i][:n], cold[i], decision
+        )
         for i, (label, n) in enumerate(zip(labels.tolist(), lengths, strict=True))
     ]
 
 
-def stored_answers(outcome: pd.DataFrame) -> list[dict[str, Any]]:
+def stored_answers(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the answers that stored lists amount to."""
     scores = outcome[[c for c in outcome.columns if c.startswith("score:")]].to_numpy(dtype=float).tolist()
     titles = outcome["titles"].map(json.loads).tolist() if "titles" in outcome else None
@@ -47,7 +49,9 @@ def stored_answers(outcome: pd.DataFrame) -> list[dict[str, Any]]:
     ):
         items = json.loads(listed)
         made.append(
-            _answer(user, items, scores[i][: len(items)], None if titles is None else titles[i], cold)
+            _answer(
+                user, items, scores[i][: len(items)], None if titles is None else titles[i], cold, decision
+            )
         )
     return made
 
@@ -60,12 +64,18 @@ def _asked_lengths(rows: pd.DataFrame, k: int) -> np.ndarray:
 
 
 def _answer(
-    user: str, items: list[str], scores: list[float], titles: list[str] | None, cold: bool
+    user: str,
+    items: list[str],
+    scores: list[float],
+    titles: list[str] | None,
+    cold: bool,
+    decision: Mapping[str, Any],
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {"user": user, "prediction": items, "scores": scores}
     if titles is not None:
         answer["titles"] = [str(t) for t in titles]
     answer["cold_start"] = cold
     if cold:
-        answer["note"] = "nothing is known of this user: these are the most popular items"
+        popular = decision.get("newcomers", "the most popular items")
+        answer["note"] = f"nothing is known of this user: these are {popular}"
     return answer

@@ -82,10 +82,15 @@ def standing_rows(coded: Interactions, rows: np.ndarray) -> tuple[np.ndarray, np
     return users.astype(np.int64), hits[first]
 
 
+def goes_by_late(data: InteractionData) -> bool:
+    """Return whether newcomers get what is popular of late: the future is held out. Else what was popular once is as
+    likely to be asked for."""
+    return data.protocol.name == "time" and data.coded.time is not None
+
+
 def _lately(data: InteractionData, rows: np.ndarray) -> np.ndarray | None:
-    """Return faded counts where the future is held out; else what was popular once is as likely to be asked for."""
     coded = data.coded
-    if data.protocol.name != "time" or coded.time is None or not len(rows):
+    if not goes_by_late(data) or coded.time is None or not len(rows):
         return None
     return faded_counts(coded.item[rows], coded.time[rows], coded.n_items)
 

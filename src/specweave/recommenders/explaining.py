@@ -97,7 +97,7 @@ def reasons_of(model: FittedRecommender, user: int, top: int) -> dict[str, Any]:
         entry = {"recommendation": str(model.titles[item]), "item": str(model.items[item]), **because[0],
                  "because": because, "score": float(scores[0, j])}  # fmt: skip
         reasons.append(entry)
-    words = render_words(reasons, cold, model.labels.get("rating", "rating"))
+    words = render_words(reasons, cold, model.labels.get("rating", "rating"), model.popular_words)
     return {"reasons": reasons, "reasons_unit": "score", "rationale": words}
 
 
@@ -135,13 +135,15 @@ def unique_titles(model: FittedRecommender, items: list[int]) -> list[str]:
     return [f"{t} ({model.items[i]})" if t in twice else t for t, i in zip(titles, items, strict=True)]
 
 
-def render_words(reasons: list[dict[str, Any]], cold: bool, rating: str = "rating") -> str:
+def render_words(
+    reasons: list[dict[str, Any]], cold: bool, rating: str = "rating", popular: str = "the most popular items"
+) -> str:
     """Return the reasons of one user's recommendations as sentences; `rating` names what was given to past items."""
     if not reasons:
         return "Nothing is left to recommend."
     if cold:
         listed = ", ".join(f"{r['recommendation']} ({r['value']})" for r in reasons)
-        return f"The user's past plays no part here: these are the most popular items: {listed}."
+        return f"The user's past plays no part here: these are {popular}: {listed}."
     parts = []
     for place, reason in enumerate(reasons, 1):
         named = ", ".join(_because_words(b, rating) for b in reason["because"])

@@ -164,6 +164,11 @@ class FittedRecommender:
         return self.counts if self.lately is None else self.lately
 
     @property
+    def popular_words(self) -> str:
+        """What users without a history are told that they get."""
+        return "the most popular items" + ("" if self.lately is None else " of late")
+
+    @property
     def has_titles(self) -> bool:
         """Whether items have names beside their labels."""
         return self.titles is not self.items

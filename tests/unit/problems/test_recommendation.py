@@ -259,11 +259,17 @@ def test_newcomers_get_what_is_popular_lately_where_the_future_is_held_out(tmp_p
         for n, item in enumerate(rng.choice(10, 6, replace=False) + (10 if user >= 55 else 0))
     ]
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
-    problem, dataset, split, _ = by_time(tmp_path, frame)
+    problem, dataset, split, (spec, plan) = by_time(tmp_path, frame)
     model = problem.fit(ModelExperiment("ease", EASE), dataset, split.train, None, seed=0, threads=1)
     items, _ = model.recommend(np.array([-1]), 5)
     assert {int(model.items[i][1:]) >= 10 for i in items[0]} == {True}
     assert model.counts[[list(model.items).index(f"i{i}") for i in range(10)]].min() > 0
+    decision = problem.decide(pd.DataFrame(), dataset, spec, plan)
+    answer = problem.respond(model, pd.DataFrame({"user_id": ["nobody"]}), decision)[0]
+    assert answer["note"] == "nothing is known of this user: these are the most popular items of late"
+    outcome = problem.predict(model, dataset, split.holdout)
+    served = problem.respond(model, problem.requests(dataset, split.holdout), decision)
+    assert [a.get("note") for a in problem.answers(outcome, decision)] == [a.get("note") for a in served]
 
 
 def test_models_that_a_large_catalogue_forbids_are_left_out_with_the_reason(tmp_path: Path) -> None:
