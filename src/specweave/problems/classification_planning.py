@@ -5,6 +5,7 @@ Reads: a request, the target's values, the spec. Writes: nothing. Never: fits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from specweave.increments.spec import Spec
 
 COSTS = ("Cost of false alarm", "Cost of miss")
+# 5, $5, 5 $, 1,200.50 EUR
+_AMOUNT = re.compile(
+    r"(?:[$€£]|[A-Z]{3})?\s*((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s*(?:[$€£]|[A-Za-z]{3,7})?"
+)
 _CONFIDENCE = 0.9  # of a promised precision: kept in nine of ten further batches
 
 
@@ -123,10 +128,8 @@ def stated_costs(spec: Spec) -> tuple[float, float] | None:
                 where=spec.where,
                 hint=f"add under '## Model Requirements': - {key}: 100",
             )
-        try:
-            value = float(found.value.strip().lstrip("$€£").replace(",", ""))
-        except ValueError:
-            value = float("nan")
+        amount = _AMOUNT.fullmatch(found.value.strip())
+        value = float(amount[1].replace(",", "")) if amount else float("nan")
         if not 0 < value < float("inf"):
             raise SpecError(
                 f"'{found.value}' is no cost", where=spec.at(key), hint=f"write for example: - {key}: 100"

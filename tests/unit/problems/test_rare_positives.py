@@ -11,9 +11,11 @@ from scipy.stats import binomtest
 
 from specweave.errors import SpecError
 from specweave.increments.plan import Plan, parse_plan
+from specweave.increments.spec import parse_spec
 from specweave.metrics.base import parse_metric_ref
 from specweave.problems.classification import Classification
 from specweave.problems.classification_outcomes import check_held_out
+from specweave.problems.classification_planning import stated_costs
 from specweave.problems.imbalance import (
     AveragedBoosters,
     ThinnedLightGBM,
@@ -124,6 +126,24 @@ def test_costs_choose_the_threshold_where_they_balance() -> None:
     assert chosen.threshold == pytest.approx(5 / 105, abs=0.02)
     silent = cheapest(OperatingPoints.of(score, np.zeros(len(score), dtype=bool)), 5, 100)
     assert silent.threshold > 1
+
+
+def test_costs_are_read_as_people_write_amounts_and_a_decimal_comma_is_not_guessed() -> None:
+    def costs_of(miss: str) -> tuple[float, float] | None:
+        text = "\n".join((
+            "---", "id: '0001'", "title: Fraud", "status: planned", "created: 2026-01-01", "---", "# Fraud", "",
+            "## ML Problem Definition", "- Problem type: Binary classification", "## Data Requirements", "- Target: y",
+            "## Model Requirements", ""))  # fmt: skip
+        return stated_costs(
+            parse_spec(f"{text}- Cost of false alarm: 5 $\n- Cost of miss: {miss}\n", Path("0001-x/spec.md"))
+        )
+
+    for miss in ("200", "$200", "200 $", "200.0 EUR", "€ 200"):
+        assert costs_of(miss) == (5, 200)
+    assert costs_of("1,200 dollars") == (5, 1200)
+    for unreadable in ("200,50 €", "much", "-3", "0"):
+        with pytest.raises(SpecError, match="is no cost"):
+            costs_of(unreadable)
 
 
 def test_an_unreadable_rule_names_its_line() -> None:
