@@ -48,6 +48,7 @@ from specweave.problems.recommendation_models import (
     goes_by_late,
     predict_lists,
     recipe_of,
+    split_words,
     standing_rows,
     user_table,
 )
@@ -159,14 +160,7 @@ class Recommendation(Problem):
             raise SpecError(
                 error.what, where=error.where or spec.at("Validation"), hint=error.hint
             ) from error
-        tested = len(np.unique(data.coded.user[holdout]))
-        words = (
-            f"{data.protocol.words}: {len(holdout):,} of {len(data.coded.user):,} interactions, {tested:,} users"
-            f"{' (drawn at random: the catalogue is large)' if tested == most_tested(data.coded.n_items) else ''}; "
-            f"{len(pairs)} validation folds made alike; every item is a candidate, "
-            f"{'seen items are taken out' if data.settings['exclude_seen'] else 'seen items may come again'}, "
-            f"gain 1 per hit, seed {seed}"
-        )
+        words = split_words(data, holdout, len(pairs), seed)
         return Split(train, holdout, tuple(pairs), words)
 
     def units(self, dataset: Dataset, outcome: pd.DataFrame) -> np.ndarray | None:

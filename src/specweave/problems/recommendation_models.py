@@ -20,6 +20,7 @@ from specweave.recommenders.model import FittedRecommender
 from specweave.recommenders.outcome import make_outcome
 from specweave.recommenders.pictures import history_bands
 from specweave.recommenders.popularity import faded_counts
+from specweave.recommenders.protocols import most_tested
 
 
 def fit_interactions(
@@ -80,6 +81,17 @@ def standing_rows(coded: Interactions, rows: np.ndarray) -> tuple[np.ndarray, np
     hits = np.sort(np.asarray(rows)[coded.positive[rows]])
     users, first = np.unique(coded.user[hits], return_index=True)
     return users.astype(np.int64), hits[first]
+
+
+def split_words(data: InteractionData, holdout: np.ndarray, n_folds: int, seed: int) -> str:
+    """Return how interactions were hidden, as the reports tell it."""
+    tested = len(np.unique(data.coded.user[holdout]))
+    drawn = " (drawn at random: the catalogue is large)" if tested == most_tested(data.coded.n_items) else ""
+    seen = "seen items are taken out" if data.settings["exclude_seen"] else "seen items may come again"
+    return (
+        f"{data.protocol.words}: {len(holdout):,} of {len(data.coded.user):,} interactions, {tested:,} users{drawn}; "
+        f"{n_folds} validation folds made alike; every item is a candidate, {seen}, gain 1 per hit, seed {seed}"
+    )
 
 
 def goes_by_late(data: InteractionData) -> bool:
