@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _FLAGS = ("is", "has", "was", "flag")
 _GROUPS = re.compile(r"\b(?:per|each|every|by)\s+\w+", re.I)
 _SUSPICION = re.compile(r"fraud|suspicious|scam|swindle")
+_CLOCK = re.compile(r"(?:transaction|trans|event)?(?:time|timestamp|ts|dt|step|epoch|seconds)")
+_TICKS = 100  # distinct values, below which a column that rises may as well be sorted groups
 _TARGET_NAMES = ("target", "label", "class", "y", "outcome", "response")
 
 
@@ -102,13 +104,13 @@ def infer_time(frame: pd.DataFrame, kinds: Mapping[str, ColumnKind]) -> tuple[st
 
     A table that only happens to hold dates is not ordered by time; one whose rows follow its dates is.
     """
+    import pandas as pd
+
     from specweave.tables.dates import to_instants
 
     for name, kind in kinds.items():
         if kind.kind != "datetime":
             continue
-        import pandas as pd
-
         stamps = pd.Series(to_instants(frame[name], kind.format)).dropna()
         if (
             len(stamps) > 20
@@ -116,6 +118,11 @@ def infer_time(frame: pd.DataFrame, kinds: Mapping[str, ColumnKind]) -> tuple[st
             and (stamps.is_monotonic_increasing or stamps.is_monotonic_decreasing)
         ):
             return name, f"the rows follow '{name}' in time"
+    for name, kind in kinds.items():  # no dates, but a clock: seconds since the first transaction, a step
+        if kind.kind == "numeric" and _CLOCK.fullmatch("".join(_parts(name))):
+            clock = pd.to_numeric(frame[name], errors="coerce")
+            if clock.nunique() > _TICKS and clock.notna().all() and clock.is_monotonic_increasing:
+                return name, f"the rows follow '{name}', which counts time"
     return None
 
 

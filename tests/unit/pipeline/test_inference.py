@@ -75,6 +75,19 @@ def test_rows_that_follow_their_dates_are_ordered_in_time() -> None:
     assert infer_time(shuffled, infer_kinds(shuffled)) is None
 
 
+def test_rows_that_follow_a_clock_of_seconds_are_ordered_in_time_and_shuffled_ones_are_not() -> None:
+    n = 400
+    frame = pd.DataFrame(
+        {"Time": [i // 2 * 7.0 for i in range(n)], "Amount": [(i * 37) % 59 + 0.5 for i in range(n)]}
+    )
+    found = infer_time(frame, infer_kinds(frame))
+    assert found == ("Time", "the rows follow 'Time', which counts time")
+    shuffled = frame.sample(frac=1, random_state=1).reset_index(drop=True)
+    assert infer_time(shuffled, infer_kinds(shuffled)) is None
+    delays = frame.rename(columns={"Time": "delivery_time"})
+    assert infer_time(delays, infer_kinds(delays)) is None
+
+
 def test_a_key_column_is_seen_as_one() -> None:
     assert infer_kinds(table())["id"].kind == "identifier"
 
