@@ -15,8 +15,9 @@ from specweave.recommenders.base import Context, Recommender, emphasised, item_c
 
 # Dense item-to-item models take memory by the square of the catalogue; rarer items are left to others.
 MOST_ITEMS = 8000
-_MOST_DOUBLES = 4000  # items up to which weights are solved for in double precision and all kept
-_KEPT_WEIGHTS = 0.1  # beyond, the share of each item's weights that stays: the largest
+_MOST_DOUBLES = (
+    4000  # items up to which weights are solved for in double precision: it takes twice the memory
+)
 _MOST_PAIRS = 20_000_000  # of items at once
 
 
@@ -136,7 +137,7 @@ class EASE(LinearItems):
         weights = denoised_weights(gram, self.l2 * unit, self.dropout)
         weights *= columns[:, None].astype(weights.dtype)
         weights /= columns[None, :].astype(weights.dtype)
-        self.weights_ = _sparse(weights, _KEPT_WEIGHTS) if large else weights.astype(np.float32)
+        self.weights_ = weights.astype(np.float32, copy=False)
         return self
 
 
@@ -219,19 +220,6 @@ def _largest(rows: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:
     kept = np.zeros(len(rows), dtype=bool)
     kept[order] = np.arange(len(rows)) - starts < most
     return kept
-
-
-def _sparse(weights: np.ndarray, share: float) -> sp.csr_matrix:
-    """Return the share of each column's weights that is largest, by size."""
-    most = max(1, int(share * len(weights)))
-    columns = []
-    for start in range(0, weights.shape[1], 500):
-        block = weights[:, start : start + 500].copy()
-        sizes = np.abs(block)
-        cut = np.partition(sizes, len(weights) - most, axis=0)[len(weights) - most]
-        block[sizes < cut] = 0.0
-        columns.append(sp.csr_matrix(block, dtype=np.float32))
-    return sp.hstack(columns, format="csr")
 
 
 def denoised_weights(gram: np.ndarray, l2: float, dropout: float = 0.0) -> np.ndarray:
