@@ -42,7 +42,19 @@ def promise_tables(outcome: pd.DataFrame, decision: Mapping[str, Any], called: n
         (f"lower bound at {promise['confidence']:.0%}", promise["low"], low),
         (f"upper bound at {promise['confidence']:.0%}", promise["high"], high),
         ("alarms per thousand rows", promise["alarms_per_thousand"], per_thousand),
-    ), f"{decision.get('rule', '')}. Bounds are one-sided (Clopper-Pearson).")]  # fmt: skip
+    ), f"{decision.get('rule', '')}. Bounds are one-sided (Clopper-Pearson) and those of the precision in the long run; "
+       f"a batch varies more{_one_too_many(promise)}.")]  # fmt: skip
+
+
+def _one_too_many(promise: Mapping[str, Any]) -> str:
+    """Return in words what a single false alarm does to a batch, where that alone misses the demand."""
+    alarms = round(promise["alarms_per_thousand"] * promise["batch_rows"] / 1000)
+    if alarms < 2 or (alarms - 1) / alarms >= promise["wanted"]:
+        return ""
+    return (
+        f": of about {alarms} alarms among {promise['batch_rows']:,} rows one false alarm leaves "
+        f"{(alarms - 1) / alarms:.3f}, less than the {promise['wanted']:g} demanded"
+    )
 
 
 def check_promise(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Finding]:
@@ -55,7 +67,9 @@ def check_promise(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[Fi
         found.append(
             Finding(
                 code="SW312", severity="warning", where="reports/evaluation.json",
-                message=f"precision {promise['wanted']:g} cannot be promised; {promise['promised']:g} can",
+                message=f"precision {promise['wanted']:g} cannot be promised; "
+                + (f"{promise['promised']:g} can" if promise["promised"] else "nor can any lower one")
+                + _one_too_many(promise),
                 evidence={k: promise[k] for k in ("wanted", "promised", "confidence", "batch_rows", "observed", "low")},
                 advice="bring more labelled positives, lower the demanded precision, or review the alarms by hand",
             )

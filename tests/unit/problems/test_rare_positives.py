@@ -97,6 +97,19 @@ def test_where_nothing_can_promise_it_the_precision_that_can_be_promised_is_name
     assert alarms == pytest.approx(chosen.promise["alarms_per_thousand"])
 
 
+def test_why_a_faultless_sample_promises_less_is_told_by_what_one_false_alarm_does() -> None:
+    hit = np.arange(1400) < 400
+    score = np.where(hit, 0.9, 0.1) + np.linspace(0.05, 0, 1400)
+    plan = plan_of("threshold: {maximise: recall, subject_to: precision > 0.99, confidence: 0.9}")
+    chosen = choose_threshold(score, hit, plan, batch=280)
+    frame = pd.DataFrame({"truth": np.where(hit, "1", "0"), "p:0": 1 - score, "p:1": score})
+    decision = {"labels": ["0", "1"], "positive": "1", "threshold": chosen.threshold, "rule": chosen.rule,
+                "promise": chosen.promise}  # fmt: skip
+    (doubt,) = check_promise(frame, decision)
+    assert "of about 78 alarms among 280 rows one false alarm leaves 0.987" in doubt.message
+    assert "one false alarm leaves 0.987" in promise_tables(frame, decision, np.where(hit, "1", "0"))[0].note
+
+
 def test_a_lower_precision_is_promised_with_more_room_since_it_was_looked_for() -> None:
     # Descending until some threshold first passes picks the luckiest of all: on weak scores it was kept in 87 of
     # 100 batches where the demanded one was in 95.
