@@ -66,9 +66,10 @@ def test_lifetime_value_comes_from_raw_transactions(tmp_path: Path, monkeypatch:
     )
     spec = increment.spec_path.read_text()
     for bullet in ("Problem type: Customer lifetime value", "Customer column: master_id", "Time column: date",
-                   "Amount column: dollar_value", "Target: spend", "Horizon: 38 weeks"):  # fmt: skip
+                   "Amount column: dollar_value", "Target: spend", "Horizon: 25 weeks"):  # fmt: skip
         assert f"- {bullet}" in spec
     assert re.search(r"- Input: [\d,]+ transactions of [\d,]+ customers", spec)
+    assert "time-based validation" in increment.plan_path.read_text()
     keep_candidates(increment, "linear", "bg-nbd", "lifetime-blend")
     run_experiments()
     record = evaluate_models(n_resamples=20, calls=5)

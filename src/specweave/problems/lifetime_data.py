@@ -131,9 +131,10 @@ def _stated_columns(spec: Spec, frame: pd.DataFrame) -> Columns:
     )  # fmt: skip
 
 
-def middle_day(bought: Transactions) -> pd.Timestamp:
-    """Return the day that halves the span, so that whole weeks lie after it."""
-    weeks = (bought.end - bought.start).days // 14
+def usual_day(bought: Transactions) -> pd.Timestamp:
+    """Return the day after which a third of the span lies, in whole weeks: an earlier window of that length fits
+    before it, so that validation is by time."""
+    weeks = (bought.end - bought.start).days // 21
     return bought.end - pd.Timedelta(weeks=max(1, weeks))
 
 
@@ -145,7 +146,7 @@ def _stated_windows(spec: Spec, bought: Transactions) -> tuple[pd.Timestamp, flo
     SpecError
         If a bullet cannot be read, or both do not fit into the data.
     """
-    until, written = middle_day(bought), spec.get("Calibration")
+    until, written = usual_day(bought), spec.get("Calibration")
     if written is not None:
         day = re.search(r"\d{4}-\d{2}-\d{2}", written)
         parsed = to_days(pd.Series([day[0]])).iloc[0] if day else pd.NaT
@@ -156,7 +157,7 @@ def _stated_windows(spec: Spec, bought: Transactions) -> tuple[pd.Timestamp, flo
     span = f"the data covers {bought.start:%Y-%m-%d} to {bought.end:%Y-%m-%d}"
     if not bought.start < until < bought.end:
         raise SpecError(f"the calibration period ends on {until:%Y-%m-%d}, but {span}", where=spec.at("Calibration"),
-                        hint=f"write a day between them, for example: - Calibration: until {middle_day(bought):%Y-%m-%d}")  # fmt: skip
+                        hint=f"write a day between them, for example: - Calibration: until {usual_day(bought):%Y-%m-%d}")  # fmt: skip
     left = (bought.end - until).days / 7
     text = spec.get("Horizon")
     try:

@@ -20,7 +20,7 @@ from specweave.lifetimes.transactions import (
     parse_transactions,
 )
 from specweave.problems.base import Choice
-from specweave.problems.lifetime_data import middle_day
+from specweave.problems.lifetime_data import usual_day
 
 _WORDS = re.compile(r"life[- _]?time|\bltv\b|\bclv\b|\bcltv\b|repeat (purchase|buy)|customer[ _]value", re.I)
 _WHO = r"(?:customer|client|user|buyer|shopper|member|household|subscriber|guest|account)s?"
@@ -85,7 +85,7 @@ def find_roles(frame: pd.DataFrame, roles: Mapping[str, Any]) -> list[Choice]:
 
 
 def draft_bullets(problem_type: str, request: str, roles: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the drafted bullets of spec.md; calibration is the first half of the span unless someone says better."""
+    """Return the drafted bullets of spec.md; calibration is two thirds of the span unless someone says better."""
     spend = roles.get("amount") is not None or roles.get("frame") is None
     spend = spend and not (_COUNTED.search(request) and not _PAID.search(request))
     data: dict[str, Any] = {
@@ -99,11 +99,15 @@ def draft_bullets(problem_type: str, request: str, roles: Mapping[str, Any]) -> 
     if roles.get("frame") is not None and roles.get("customer"):
         columns = Columns(roles["customer"], roles["time"], roles.get("amount"))
         table = parse_transactions(roles["frame"], columns)
-        until = middle_day(table)
+        until = usual_day(table)
         bought = f"{len(table.table):,} transactions of {table.table['customer'].nunique():,} customers"
         ahead = f"{int((table.end - until).days // 7)} weeks"
         asked = _asked_horizon(request)
-        if asked and table.end - pd.Timedelta(weeks=parse_horizon(asked)) >= until:
+        if (
+            asked
+            and table.end - pd.Timedelta(weeks=parse_horizon(asked))
+            >= table.start + (table.end - table.start) / 2
+        ):
             until = table.end - pd.Timedelta(days=round(7 * parse_horizon(asked)))
             ahead = asked
         data |= {"Calibration": f"until {until:%Y-%m-%d}", "Horizon": ahead}

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from specweave.increments.spec import Spec
 
 
+_FEWEST = 50  # customers of earlier windows: from fewer nothing is learned that holds for the next window
+
+
 def split_customers(dataset: Dataset, spec: Spec, plan: Plan) -> Split:
     """Hold out the last window where earlier ones fit, else customers; folds never part a customer."""
     from sklearn.model_selection import GroupKFold, ShuffleSplit
@@ -28,7 +31,8 @@ def split_customers(dataset: Dataset, spec: Spec, plan: Plan) -> Split:
     seed, folds = int(plan.get("split.seed", 42)), int(plan.get("split.folds", 5))
     text = (spec.get("Validation") or "").casefold()
     last = (dataset.frame[WINDOW] == dataset.settings["until"]).to_numpy()
-    by_time = dataset.settings["windows"] > 1 and not (text and "customer" in text and "window" not in text)
+    enough = int((~last).sum()) >= _FEWEST
+    by_time = enough and not (text and "customer" in text and "window" not in text)
     if by_time:
         train, holdout = np.flatnonzero(~last), np.flatnonzero(last)
         words = (
@@ -45,8 +49,13 @@ def split_customers(dataset: Dataset, spec: Spec, plan: Plan) -> Split:
         pick, held = next(ShuffleSplit(1, test_size=share, random_state=seed).split(rows))
         train, holdout = np.sort(rows[pick]), np.sort(rows[held])
         words = (
-            f"{share:.0%} of the customers held out ({len(holdout)} of {len(rows)}); no earlier window of "
-            f"{dataset.settings['horizon_weeks']:g} weeks fits, so training and holdout share one period"
+            f"{share:.0%} of the customers held out ({len(holdout)} of {len(rows)}); "
+            + (
+                "as asked for"
+                if enough
+                else f"no earlier window of {dataset.settings['horizon_weeks']:g} weeks holds customers enough"
+            )
+            + ", so training and holdout share one period"
         )
     keys = pd.factorize(dataset.frame["customer"].iloc[train])[0]
     folds = max(2, min(folds, len(np.unique(keys))))

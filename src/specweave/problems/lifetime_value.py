@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from specweave.increments.spec import Spec
     from specweave.tables.kinds import ColumnKind
 
+_REASONS = {
+    "split.folds": Choice("split.folds", 5, "time-based validation: features end with a calibration period, the target lies after it, "
+                          "the latest window is held out; 5 folds keep all windows of a customer together"),
+    "features.drop": Choice("features.drop", {}, "feature engineering: recency, frequency, money, gaps, trend and age are made from "
+                            "the purchases of the calibration period"),
+}  # fmt: skip
+
 # Of the best score; by 2,000 customers a twentieth of the RMSE is chance, since a few of them make most of it.
 _ALLOWED, _MOST_ALLOWED = 2.2, 0.1
 
@@ -90,14 +97,14 @@ class LifetimeValue(AmountProblem):
     def draft_spec(
         cls, request: str, profile: Mapping[str, Any] | None, roles: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Draft the bullets; the calibration period is the first half of the span unless someone says better."""
+        """Draft the bullets; the calibration period is two thirds of the span unless someone says better."""
         return draft_bullets(cls.types[0], request, roles)
 
     def draft_plan(self, spec: Spec, profile: Mapping[str, Any] | None) -> list[Choice]:
         """Choose metric, baselines and candidates, each with its reason."""
         table = self.candidate_table(2_000)
         return [
-            *common_choices(None, {}),
+            *(_REASONS.get(c.key, c) for c in common_choices(None, {})),
             Choice(
                 "selection_metric", "rmse", "a few customers bring most of the money: large errors weigh most"
             ),
