@@ -272,6 +272,15 @@ def test_newcomers_get_what_is_popular_lately_where_the_future_is_held_out(tmp_p
     assert [a.get("note") for a in problem.answers(outcome, decision)] == [a.get("note") for a in served]
 
 
+def test_three_times_chance_is_not_demanded_of_a_small_catalogue() -> None:
+    for n_items, wanted in (
+        (30, "Better than best baseline by 5%"),
+        (400, "Better than random baseline by 3x"),
+    ):
+        roles = {"frame": visits(200, n_items), "time": None}
+        assert Recommendation.draft_spec("recommend", None, roles)["model"]["Accuracy"] == wanted
+
+
 def test_models_that_a_large_catalogue_forbids_are_left_out_with_the_reason(tmp_path: Path) -> None:
     spec = parse_spec(SPEC.format(data="- Item column: sku\n"), tmp_path / "spec.md")
     for items, there in ((2_000, True), (200_000, False)):
