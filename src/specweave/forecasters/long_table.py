@@ -117,7 +117,7 @@ def read_long(
     _cut_future(table, target)
     if season is not None:
         table.frequency = _with_season(found, season)
-    elif found.season == 1 and found.unit == "step":
+    elif found.season == 1 and found.unit == "step" and not _are_years(time, instants):
         m, strength = find_season(_values(table))
         table.frequency = _with_season(found, m)
         if m > 1:
@@ -126,6 +126,12 @@ def read_long(
             )
     table.findings += check_series(table)
     return table
+
+
+def _are_years(time: str, instants: Any) -> bool:
+    """Return whether plain steps are years: they have no season, though a cycle may look like one."""
+    named = time.casefold() in ("year", "yr", "jahr", "annee", "ano", "anno")
+    return named and bool(np.min(instants) >= 1000 and np.max(instants) <= 2200)
 
 
 def series_ids(frame: pd.DataFrame, series: Sequence[str]) -> Any:
