@@ -288,6 +288,12 @@ class Problem(Answering):
     def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
         """Return one loss per row of `outcome`, in its order: paired tests and error analysis use it."""
 
+    def counted(
+        self, ref: MetricRef, outcome: pd.DataFrame, decision: Mapping[str, Any]
+    ) -> tuple[int, int] | None:
+        """Return (successes, trials) where a metric is a plain share of rows; its interval at 0 or 1 needs them."""
+        return None
+
     def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
         """Return doubts about the results of this type (calibration off, residual pattern ...)."""
         return []

@@ -31,6 +31,7 @@ from specweave.problems.classification_outcomes import (
     check_called,
     check_held_out,
     class_tables,
+    count_share,
     label_answers,
     log_losses,
 )
@@ -288,6 +289,14 @@ class Classification(TabularProblem):
     def decides_before(self, ref: MetricRef) -> bool:
         """Metrics of probabilities and of a given number of alarms know no threshold."""
         return not (ref.name in _OF_PROBABILITIES or ref.k is not None or ref.at is not None)
+
+    def counted(
+        self, ref: MetricRef, outcome: pd.DataFrame, decision: Mapping[str, Any]
+    ) -> tuple[int, int] | None:
+        """Count precision, recall, specificity and accuracy at the threshold."""
+        if ref.k is not None or ref.at is not None:
+            return None
+        return count_share(ref.name, outcome, decision, self.call(outcome, decision))
 
     def loss(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndarray:
         """Return the log loss of each row."""

@@ -31,6 +31,24 @@ def called_labels(outcome: pd.DataFrame, decision: Mapping[str, Any]) -> np.ndar
     return np.asarray(np.asarray(labels)[most])
 
 
+def count_share(
+    name: str, outcome: pd.DataFrame, decision: Mapping[str, Any], called: np.ndarray
+) -> tuple[int, int] | None:
+    """Return (right ones, rows that count) of precision, recall or specificity of the positive label, or accuracy."""
+    truth = outcome["truth"].astype(str).to_numpy()
+    among = np.ones(len(truth), dtype=bool)
+    positive = decision.get("positive")
+    if name != "accuracy":
+        if positive is None:
+            return None
+        of = {"precision": called == positive, "recall": truth == positive, "specificity": truth != positive}
+        if name not in of:
+            return None
+        among = np.asarray(of[name])
+    n = int(among.sum())
+    return (int((truth == called)[among].sum()), n) if n else None
+
+
 def log_losses(outcome: pd.DataFrame) -> np.ndarray:
     """Return the log loss of each row, shape (n_rows,)."""
     labels = [c[2:] for c in outcome.columns if c.startswith("p:")]

@@ -17,6 +17,7 @@ from specweave.problems.base import Problem
 from specweave.records import Metric
 from specweave.stages.numbers import readable
 from specweave.statistics.bootstrap import bootstrap_interval, paired_bootstrap
+from specweave.statistics.calibration import wilson_interval
 
 
 class Relative(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +111,10 @@ def measure_with_interval(
         )  # fmt: skip
         # Of a magnitude near nothing (bias) every resample may be larger than what was measured.
         low, high = min(low, value), max(high, value)
+        counted = problem.counted(ref, outcome, decision) if low == high and units is None else None
+        if counted:  # all right or all wrong: resamples cannot vary, further rows can
+            low, high = wilson_interval(*counted, level=level)
+            method = "Wilson score interval: no resample varied"
     except DataError as error:
         method = error.what
     return Metric(

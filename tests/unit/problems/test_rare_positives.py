@@ -31,6 +31,7 @@ from specweave.problems.thresholds import (
     choose_threshold,
     clopper_pearson,
 )
+from specweave.stages.measuring import measure_with_interval
 
 
 def plan_of(block: str) -> Plan:
@@ -108,6 +109,20 @@ def test_why_a_faultless_sample_promises_less_is_told_by_what_one_false_alarm_do
     (doubt,) = check_promise(frame, decision)
     assert "of about 78 alarms among 280 rows one false alarm leaves 0.987" in doubt.message
     assert "one false alarm leaves 0.987" in promise_tables(frame, decision, np.where(hit, "1", "0"))[0].note
+
+
+def test_a_precision_of_one_has_an_interval_that_knows_how_few_alarms_it_rests_on() -> None:
+    truth = np.array(["1"] * 100 + ["0"] * 200)
+    score = np.r_[np.full(80, 0.9), np.full(220, 0.1)]
+    frame = pd.DataFrame({"truth": truth, "p:0": 1 - score, "p:1": score})
+    decision = {"labels": ["0", "1"], "positive": "1", "threshold": 0.5}
+    found = {
+        name: measure_with_interval(Classification(), parse_metric_ref(name), frame, decision, n_resamples=50)
+        for name in ("precision", "recall", "specificity")
+    }
+    assert (found["precision"].low, found["precision"].high) == pytest.approx((0.954, 1), abs=0.001)
+    assert found["specificity"].low == pytest.approx(0.981, abs=0.001)
+    assert found["recall"].low < 0.8 < found["recall"].high and "Wilson" not in found["recall"].method
 
 
 def test_a_lower_precision_is_promised_with_more_room_since_it_was_looked_for() -> None:
