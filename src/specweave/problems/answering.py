@@ -28,9 +28,12 @@ class Answering(ABC):
     ahead : str
         What the answers are called that people wait for and that need no new rows (``forecast``): they are written
         to ``reports/<ahead>.csv``. Empty where every answer needs a row that is not known yet.
+    answered : str
+        What one answer is about, in the singular: ``row``, ``user``, ``customer``.
     """
 
     ahead: ClassVar[str] = ""
+    answered: ClassVar[str] = "row"
 
     # -- explaining --------------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ class Forecasting(ForecastPlanning):
     task = "regression"
     default_validation = "rolling origin"
     ahead = "forecast"
+    answered = "step"
 
     def __init__(self) -> None:
         self._memo: dict[Any, Any] = {}

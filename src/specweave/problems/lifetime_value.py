@@ -55,6 +55,7 @@ class LifetimeValue(AmountProblem):
     required = ("Training data",)
     plan_keys = ()
     ahead = "customers"
+    answered = "customer"
     # Gaps of those who bought once, refunds where there are none, months as dates, columns that say the same, two
     # who bought once on the same day for the same amount.
     explained = ("SW201", "SW203", "SW208", "SW209", "SW215", "SW218", "SW228")

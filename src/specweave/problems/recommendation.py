@@ -102,6 +102,7 @@ class Recommendation(Problem):
     spec_keys = ("User column", "Item column", "Rating column", "User attributes", "Item attributes")
     data_fields = ("User attributes", "Item attributes")
     ahead = "recommendations"
+    answered = "user"
 
     # -- planning ----------------------------------------------------------------------------------
 

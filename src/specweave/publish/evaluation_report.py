@@ -84,7 +84,7 @@ def render_evaluation(
         _pictures(figures, prefix),
         *(_table(t) for t in record["tables"]),
         _segments(record.get("segments")),
-        _errors(record["errors"]),
+        _errors(record["errors"], _answered(record)),
         _gap(record["overfitting"]),
         _operation(record),
         _method(record),
@@ -99,7 +99,7 @@ def _headline(record: Mapping[str, Any]) -> str:
     metric = _find(record, record["selection_metric"]) or record["metrics"][0]
     text = (
         f"**{record['algorithm']}** ({record['experiment']}) reaches **{_label(metric['name'])} "
-        f"{_value(metric)}**{_interval(metric)} on {record['n_holdout']:,} rows that nothing "
+        f"{_value(metric)}**{_interval(metric)} on {record['n_holdout']:,} {_answered(record)}s that nothing "
         "was fitted or chosen on."
     )
     for rival in record["comparisons"]:
@@ -115,7 +115,7 @@ def _headline(record: Mapping[str, Any]) -> str:
         )
     latency = _find(record, "latency_p95_ms")
     if latency:
-        text += f" One raw row is answered in {short_number(latency['value'])} ms (p95); "
+        text += f" One {_answered(record)} is answered in {short_number(latency['value'])} ms (p95); "
         text += f"the model takes {size_text(record['model_bytes'])}."
     decision = record.get("decision") or {}
     rule, threshold, interval = decision.get("rule"), decision.get("threshold"), decision.get("interval")
@@ -255,7 +255,7 @@ def _segments(segments: Mapping[str, Any] | None) -> str:
     return f"## Segments, worst first\n\n{note}\n\n" + markdown_table(head, rows)
 
 
-def _errors(errors: Mapping[str, Any]) -> str:
+def _errors(errors: Mapping[str, Any], answered: str) -> str:
     text = ""
     if errors["columns"]:
         rows = [
@@ -267,17 +267,17 @@ def _errors(errors: Mapping[str, Any]) -> str:
         ]  # fmt: skip
         first = errors["columns"][0]
         text += (
-            "## Where it errs\n\nColumns whose values set rows of high loss apart from others. The mean "
+            f"## Where it errs\n\nColumns whose values set {answered}s of high loss apart from others. The mean "
             f"loss is {short_number(first['mean_loss'])}, losses are given in multiples of it; *explained* "
             "is the share of the losses' ranks that the column accounts for.\n\n"
-            + markdown_table(["column", "explained", "worst at", "rows", "loss there", "p"], rows)
+            + markdown_table(["column", "explained", "worst at", f"{answered}s", "loss there", "p"], rows)
         )
     if errors["worst"]:
-        text += ("\n" if text else "## Where it errs\n\n") + _worst(errors)
+        text += ("\n" if text else "## Where it errs\n\n") + _worst(errors, answered)
     return text
 
 
-def _worst(errors: Mapping[str, Any]) -> str:
+def _worst(errors: Mapping[str, Any], answered: str) -> str:
     worst = errors["worst"]
     telling = [c["column"] for c in errors["columns"] if c["column"] in worst[0]["values"]]
     every = [c for c in worst[0]["values"] if c not in telling]
@@ -290,8 +290,9 @@ def _worst(errors: Mapping[str, Any]) -> str:
          *(cell(w["values"].get(c), 40) for c in shown)]
         for w in worst
     ]  # fmt: skip
-    return "The rows it got most wrong (all their values are in `evaluation.json`):\n\n" + markdown_table(
-        head, rows
+    return (
+        f"The {answered}s it got most wrong (all their values are in `evaluation.json`):\n\n"
+        + markdown_table(head, rows)
     )
 
 
@@ -329,6 +330,10 @@ def _method(record: Mapping[str, Any]) -> str:
         f"- Intervals: {'; '.join(methods)}.\n"
         f"- Data: sha256 {str(record['data_sha256'])[:12]}.\n"
     )
+
+
+def _answered(record: Mapping[str, Any]) -> str:
+    return str(record.get("answered", "row"))
 
 
 def _find(record: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

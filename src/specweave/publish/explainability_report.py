@@ -53,7 +53,7 @@ def render_report(record: Mapping[str, Any], alts: Mapping[str, str]) -> str:
         _picture("importance", alts),
         _importance_table(record["importance"], _of(record)),
         _picture("summary", alts),
-        f"Each dot is one holdout row. To the right the {_of(record)} raised the output, to the left it lowered it.",
+        f"Each dot is one held-out {_answered(record)}. To the right the {_of(record)} raised the output, to the left it lowered it.",
         _picture("dependence", alts),
         "## Examples",
         *[_example(number, one, record, alts) for number, one in enumerate(record["examples"], 1)],
@@ -71,18 +71,23 @@ def _intro(record: Mapping[str, Any]) -> str:
     if _of(record) != "column":
         return (
             f"The model ({record['algorithm']}) goes mostly by {named}. Contributions are by {record['method']}, in "
-            f"{unit_words(record['unit'])}, over {record['n_rows']} of {record['n_holdout']} holdout rows."
+            f"{unit_words(record['unit'])}, over {record['n_rows']} of {record['n_holdout']} held-out {_answered(record)}s."
         )
     return (
         f"The model ({record['algorithm']}) goes mostly by {named}. Contributions are "
         f"{record['method']} values in {unit_words(record['unit'])}, measured on {record['n_rows']} of "
-        f"{record['n_holdout']} holdout rows against {record['n_background']} training rows."
+        f"{record['n_holdout']} held-out {_answered(record)}s against {record['n_background']} training rows."
     )
 
 
 def _of(record: Mapping[str, Any]) -> str:
     """Return what contributes: columns, or something else of the problem type's."""
     return str(record.get("of", "column"))
+
+
+def _answered(record: Mapping[str, Any]) -> str:
+    """Return what one answer is about."""
+    return str(record.get("answered", "row"))
 
 
 def _importance_table(importance: Sequence[Mapping[str, Any]], of: str = "column") -> str:

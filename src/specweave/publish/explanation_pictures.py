@@ -22,6 +22,7 @@ _MOST_BARS = 15
 _MOST_STRIPS = 12
 _MOST_LEVELS = 8
 _LONGEST_NAME = 26
+_LONGEST_AXIS = 70
 _UP, _DOWN = "C1", "C0"
 
 
@@ -29,24 +30,25 @@ def explanation_figures(record: Mapping[str, Any], kept: Mapping[str, Any]) -> l
     """Return the pictures of ``reports/explanation.json`` and its SHAP values."""
     importance = record["importance"]
     unit, of = unit_words(record["unit"]), str(record.get("of", "column"))
+    part = f"{'SHAP value' if 'SHAP' in str(record['method']) else 'contribution'} ({unit})"
     shown = min(_MOST_BARS, len(importance))
     strips = min(_MOST_STRIPS, len(importance))
     figures = [
         Figure(
             name="importance", title=f"Which {of}s matter", width=8.0, height=1.3 + 0.34 * shown, whole=True,
             alt=f"Mean size of contributions of the strongest {of}s",
-            draw=lambda canvas: draw_importance(canvas, importance, unit),
+            draw=lambda canvas: draw_importance(canvas, importance, part),
         ),
         Figure(
             name="summary", title=f"Every explained row, {of} by {of}",
             width=7.2, height=1.4 + 0.36 * strips,
             alt=f"Contributions to every explained row by the strongest {of}s, coloured by their values",
-            draw=lambda ax: draw_summary(ax, importance, kept, unit),
+            draw=lambda ax: draw_summary(ax, importance, kept, part),
         ),
         Figure(
             name="dependence", title=f"How the strongest {of}s push", width=8.0, height=5.6, whole=True,
             alt=f"Contribution against the value of each of the four strongest {of}s",
-            draw=lambda canvas: draw_dependence(canvas, importance, kept, unit),
+            draw=lambda canvas: draw_dependence(canvas, importance, kept, part),
         ),
     ]  # fmt: skip
     for number, example in enumerate(record["examples"], 1):
@@ -66,15 +68,15 @@ def unit_words(unit: str) -> str:
     return words.get(unit, unit)
 
 
-def draw_importance(canvas: Any, importance: Sequence[Mapping[str, Any]], unit: str) -> None:
-    """Draw mean |SHAP| beside what shuffling each column costs."""
+def draw_importance(canvas: Any, importance: Sequence[Mapping[str, Any]], part: str) -> None:
+    """Draw the mean size of contributions beside what shuffling each column costs."""
     top = list(importance[:_MOST_BARS])[::-1]
     measured = [(i, e) for i, e in enumerate(top) if e.get("permutation") is not None]
     panels = canvas.subplots(1, 2 if measured else 1, sharey=True, squeeze=False)[0]
     left, places = panels[0], np.arange(len(top))
     left.barh(places, [e["mean_abs_shap"] for e in top], color="C0", height=0.7)
     left.set_yticks(places, [_label(e["feature"]) for e in top])
-    left.set_xlabel(f"mean |SHAP value| ({unit})")
+    left.set_xlabel(f"mean size of the {part}")
     left.grid(axis="y", visible=False)
     if not measured:
         return
@@ -93,7 +95,7 @@ def draw_importance(canvas: Any, importance: Sequence[Mapping[str, Any]], unit: 
 
 
 def draw_summary(
-    ax: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], unit: str
+    ax: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], part: str
 ) -> None:
     """Draw one strip of dots per column, spread where dots are dense and coloured by the column's value."""
     names = list(kept["names"])
@@ -118,7 +120,7 @@ def draw_summary(
     ax.axvline(0, color="0.35", linewidth=0.8)
     ax.set_yticks(np.arange(len(top)), [_label(name) for name in top])
     ax.set_ylim(-0.6, len(top) - 0.4)
-    ax.set_xlabel(f"SHAP value ({unit})")
+    ax.set_xlabel(part)
     ax.grid(axis="y", visible=False)
     if drawn is not None:
         bar = ax.figure.colorbar(drawn, ax=ax, ticks=[0, 1], aspect=30, pad=0.02)
@@ -128,7 +130,7 @@ def draw_summary(
 
 
 def draw_dependence(
-    canvas: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], unit: str
+    canvas: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], part: str
 ) -> None:
     """Draw the contribution of the four strongest columns against their values."""
     names = list(kept["names"])
@@ -139,16 +141,16 @@ def draw_dependence(
             continue
         index = names.index(top[place])
         values = np.asarray(kept["values"])[:, index]
-        _draw_one_dependence(ax, kept["shown"].iloc[:, index], values, unit)
+        _draw_one_dependence(ax, kept["shown"].iloc[:, index], values, part)
         ax.set_title(_short(top[place], 34), fontsize=10)
 
 
-def _draw_one_dependence(ax: Any, column: pd.Series[Any], values: np.ndarray, unit: str) -> None:
+def _draw_one_dependence(ax: Any, column: pd.Series[Any], values: np.ndarray, part: str) -> None:
     numbers = _numbers(column)
     if numbers is not None:
         ax.scatter(numbers, values, s=9, color="C0", alpha=0.55, linewidths=0)
         ax.axhline(0, color="0.35", linewidth=0.8)
-        ax.set_ylabel(f"SHAP value\n({unit})")
+        ax.set_ylabel(part.replace(" (", "\n(", 1))
         return
     levels = column.astype("object").where(column.notna(), "missing").astype(str)
     common = list(levels.value_counts().index[:_MOST_LEVELS])
@@ -158,7 +160,7 @@ def _draw_one_dependence(ax: Any, column: pd.Series[Any], values: np.ndarray, un
         ax.scatter(groups[i], place + _spread(groups[i]), s=9, color="C0", alpha=0.55, linewidths=0)
         ax.plot([np.median(groups[i])] * 2, [place - 0.35, place + 0.35], color="C1", linewidth=2)
     ax.set_yticks(range(len(order)), [_short(common[i], 18) for i in order])
-    ax.set_xlabel(f"SHAP value ({unit}; line: median)")
+    ax.set_xlabel(f"{part}; line: median")
     ax.grid(axis="y", visible=False)
     ax.axvline(0, color="0.35", linewidth=0.8)
 
@@ -168,6 +170,7 @@ def draw_waterfall(ax: Any, example: Mapping[str, Any], unit: str) -> None:
     steps = [
         (_label(f"{c['feature']} = {_short(render_value(c['value']), 18)}"), float(c["contribution"]))
         for c in example["contributions"][:8]
+        if float(c["contribution"]) != 0
     ]
     base, output = float(example["base"]), float(example["output"])
     rest = output - base - sum(size for _, size in steps)
@@ -187,7 +190,8 @@ def draw_waterfall(ax: Any, example: Mapping[str, Any], unit: str) -> None:
     ax.axvline(output, color="0.15", linewidth=1.0)
     ax.set_yticks(range(len(steps)), [name for name, _ in steps[::-1]])
     towards = f", towards '{example['towards']}'" if example.get("towards") else ""
-    ax.set_xlabel(f"{unit}{towards}: from {readable(base)} (usual, dotted) to {readable(output)} (this row)")
+    told = f"{unit}{towards}: from {readable(base)} (usual, dotted) to {readable(output)} (this answer)"
+    ax.set_xlabel(textwrap.fill(told, _LONGEST_AXIS))
     passed = base + np.cumsum([0.0, *[size for _, size in steps[::-1]]])
     room = 0.14 * max(float(np.ptp(passed)), 1e-9)
     ax.set_xlim(passed.min() - room, passed.max() + room)

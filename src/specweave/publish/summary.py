@@ -108,7 +108,7 @@ def _best(increment: Increment, evaluation: Mapping[str, Any]) -> list[str]:
             f"- Version: [{path.name.replace('.metadata.json', '.pkl')}](models/{path.name}) ({body.get('version', '')})"
         )
     lines.append("- Metrics ([evaluation](reports/evaluation-report.md), holdout of "
-                 f"{evaluation['n_holdout']} rows):")  # fmt: skip
+                 f"{evaluation['n_holdout']} {evaluation.get('answered', 'row')}s):")  # fmt: skip
     lines += [f"  - {metric_label(name)}: {value_text(by_name[name])}" for name in shown if name in by_name]
     rule = (evaluation.get("decision") or {}).get("threshold")
     if rule is not None:

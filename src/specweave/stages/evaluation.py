@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from specweave.errors import DataError, StageError
+from specweave.experiments.record import ExperimentRecord
 from specweave.files.store import save_record
 from specweave.metrics.base import MetricRef, find_metric
 from specweave.records import Finding, Metric
@@ -136,6 +137,7 @@ def _evaluation(
         "selection_metric": ref.key,
         "decision": best.decision,
         "n_holdout": len(best.outcome),
+        "answered": workspace.problem.answered,
         "n_train": len(workspace.split.train),
         "holdout": workspace.split.digest(),
         "generation": workspace.generation,
@@ -226,7 +228,8 @@ def _comparisons(
     workspace: Workspace, best: Evaluated, everyone: list[Evaluated], ref: MetricRef, n_resamples: int
 ) -> list[dict[str, Any]]:
     """Compare the best with the best baseline and with the runner-up, both picked on validation folds."""
-    others = [e for e in everyone if e is not best]
+    # A search that ended where it began trained the same model again: no rival.
+    others = [e for e in everyone if e is not best and not _same_model(e.record, best.record)]
     picked: list[tuple[str, Evaluated]] = []
     for words, roles in (("best baseline", ("baseline",)), ("runner-up", CHOOSABLE)):
         rivals = [e.record for e in others if e.role in roles]
@@ -238,6 +241,10 @@ def _comparisons(
         for words, other in picked
         if (c := _compare(workspace, best, other, ref, words, n_resamples)) is not None
     ]
+
+
+def _same_model(one: ExperimentRecord, other: ExperimentRecord) -> bool:
+    return (one.tags.get("algorithm"), one.params) == (other.tags.get("algorithm"), other.params)
 
 
 def _compare(

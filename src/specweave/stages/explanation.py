@@ -199,6 +199,7 @@ def explain(
         "of": found.of,
         "n_rows": size,
         "n_holdout": len(outcome),
+        "answered": problem.answered,
         "n_background": len(background),
         "importance": importance,
         "examples": examples,

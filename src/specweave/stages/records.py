@@ -134,6 +134,7 @@ class EvaluationShape(TypedDict):
     selection_metric: str
     decision: DecisionShape
     n_holdout: int
+    answered: NotRequired[str]
     n_train: int
     holdout: str
     metrics: list[MeasuredShape]
@@ -164,6 +165,7 @@ class ExplanationShape(TypedDict):
     of: NotRequired[str]
     n_rows: int
     n_holdout: int
+    answered: NotRequired[str]
     n_background: int
     importance: list[ImportanceShape]
     examples: list[ExampleShape]

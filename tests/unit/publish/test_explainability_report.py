@@ -90,7 +90,7 @@ def test_features_made_from_a_history_are_told_without_what_only_columns_have(tm
     )
     text = publish_explainability_report(folder)[0].read_text(encoding="utf-8")
     assert "| 1 | tenure | 1 | 100.0% | higher values raise it |" in text
-    assert "Contributions are by SHAP (tree) on lags, in sales, over 60 of 200 holdout rows." in text
+    assert "Contributions are by SHAP (tree) on lags, in sales, over 60 of 200 held-out rows." in text
     assert "shuffled" not in text and "sample" not in text.split("## How to read this")[1]
 
 
