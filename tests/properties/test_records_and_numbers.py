@@ -97,6 +97,7 @@ def test_json_comes_back_and_is_legal_and_stable(value: Any) -> None:
 
 @calm
 @given(st.dictionaries(st.text("abc_", min_size=1, max_size=6), PLAIN, max_size=5))
+@example({"_": [{":0": None}]})
 def test_yaml_comes_back(value: dict[str, Any]) -> None:
     printable = re.compile(r"[^\x20-\x7e\xa1-\u02ff]")
 

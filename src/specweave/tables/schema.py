@@ -216,10 +216,13 @@ def _check_column(
             found.append(_found("SW224", "warning", what, name, column, new, "it is treated as a rare level"))
     if entry["kind"] == "numeric" and "min" in entry:
         values, _ = to_numbers(column)
-        outside = ((values < entry["min"]) | (values > entry["max"])) & np.isfinite(values)
+        most = entry.get("max", np.inf)
+        outside = ((values < entry["min"]) | (values > most)) & np.isfinite(values)
         if outside.any():
-            what = f"lies outside {entry['min']:g} to {entry['max']:g}, the range of the training data"
+            what = f"lies outside {entry['min']:g} to {most:g}, the range of the training data"
             advice = "check the unit; predictions out there are extrapolation"
+            if "max" not in entry:
+                what, advice = f"is below {entry['min']:g}", f"write {entry['min']:g} or more"
             found.append(_found("SW225", "warning", what, name, column, outside, advice))
     return found
 

@@ -10,7 +10,8 @@ from specweave.problems.lifetime_value import LifetimeValue
 
 def _bands_of(truth: list[float]) -> list[tuple[object, ...]]:
     outcome = pd.DataFrame({"truth": truth, "prediction": np.zeros(len(truth))})
-    return [row[:2] for row in LifetimeValue().breakdowns(outcome, {})[0].rows]
+    tables = {table.title: table for table in LifetimeValue().breakdowns(outcome, {})}
+    return [row[:2] for row in tables["By band of the target"].rows]
 
 
 def test_a_value_that_many_share_is_a_band_of_its_own() -> None:

@@ -154,3 +154,11 @@ def test_columns_that_may_be_lacking_are_filled_and_others_refused(
         coerce([1, 2], schema)  # type: ignore[list-item]
     free = make_schema(frame, infer_kinds(frame), optional=["plan"])
     assert coerce(frame.drop(columns="plan"), free)["plan"].isna().all()
+
+
+def test_a_number_without_an_upper_bound_is_only_held_to_its_lower_one() -> None:
+    entry = {"kind": "numeric", "dtype": "integer", "required": False, "nullable": True, "min": 1}
+    schema = {"target": None, "columns": {"k": entry}}
+    assert check_rows(schema, pd.DataFrame({"k": [1, 5000]})) == []
+    (found,) = check_rows(schema, pd.DataFrame({"k": [0, 5]}))
+    assert found.code == "SW225" and "below 1" in found.message
