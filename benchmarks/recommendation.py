@@ -80,7 +80,7 @@ def run_seed(
         line = next(x for x in text.splitlines() if x.startswith("- Validation:"))
         text = text.replace(line, f"- Validation: {validation}")
         for side in ("users", "items"):
-            if (root / f"{side}.csv").exists():
+            if (root / f"{side}.csv").exists() and f"- {side[:-1].capitalize()} attributes:" not in text:
                 text = text.replace(
                     "- Validation:", f"- {side[:-1].capitalize()} attributes: {side}.csv\n- Validation:"
                 )

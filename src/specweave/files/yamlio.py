@@ -61,7 +61,9 @@ def render_yaml(value: Any) -> str:
 
     def quoted(node: Any) -> Any:
         # The writer leaves these bare inside {} and [], where they read as a complex key.
-        return DoubleQuotedScalarString(node) if isinstance(node, str) and node.startswith(("?", ":")) else node
+        return (
+            DoubleQuotedScalarString(node) if isinstance(node, str) and node.startswith(("?", ":")) else node
+        )
 
     def styled(node: Any, depth: int = 0) -> Any:
         if isinstance(node, dict):

@@ -68,6 +68,8 @@ class Problem(Answering):
     explained : tuple of str
         Codes of doubts about columns and rows that are not told, since the type made these itself: nothing can be
         mended at the source.
+    baselines_compete : bool
+        Whether a baseline may be chosen: where naive forecasts or popularity are what people run in earnest.
     trains : bool
         Whether the nine tasks apply. Where not, tasks are a person's own scripts, and criteria are judged by what
         these log.
@@ -82,6 +84,7 @@ class Problem(Answering):
     decision_fields: ClassVar[tuple[str, ...]] = ()
     data_fields: ClassVar[tuple[str, ...]] = ()
     explained: ClassVar[tuple[str, ...]] = ()
+    baselines_compete: ClassVar[bool] = False
     trains: ClassVar[bool] = True
 
     # -- planning: from a request and a profile to documents ---------------------------------------

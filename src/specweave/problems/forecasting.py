@@ -51,6 +51,7 @@ class Forecasting(ForecastPlanning):
     spec_keys = ("Series column", "Known ahead", "Horizon", "Frequency", "Season length")
     task = "regression"
     default_validation = "rolling origin"
+    baselines_compete = True
     ahead = "forecast"
     answered = "step"
 

@@ -101,6 +101,7 @@ class Recommendation(Problem):
     plan_keys = ("recommend",)
     spec_keys = ("User column", "Item column", "Rating column", "User attributes", "Item attributes")
     data_fields = ("User attributes", "Item attributes")
+    baselines_compete = True
     ahead = "recommendations"
     answered = "user"
 

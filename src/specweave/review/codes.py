@@ -79,6 +79,7 @@ RECORDED: dict[str, tuple[str, str]] = {
     "SW324": ("reports/evaluation.json", "nearly perfect"),
     "SW325": ("reports/evaluation.json", "few holdout rows"),
     "SW326": ("reports/evaluation.json", "segments that do worse"),
+    "SW327": ("reports/evaluation.json", "a baseline was chosen"),
     "SW331": ("reports/evaluation.json", "users without a history"),
     "SW332": ("reports/evaluation.json", "few items are ever recommended"),
     "SW333": ("reports/evaluation.json", "lists that are not full"),

@@ -20,13 +20,13 @@ _TOLD_APART = 0.1
 
 
 def choose_best(workspace: Workspace) -> ExperimentRecord:
-    """Return the best candidate or tuned experiment; a baseline only where nothing else was trained.
+    """Return the best candidate or tuned experiment; a baseline only where nothing else was trained, or where it is
+    better on validation folds and the problem type lets baselines compete.
 
     Where the problem type makes an allowance for a steadier kind of model, and a paired test on out-of-fold
     losses cannot tell that one from the best, it is taken instead.
     """
-    records = trained(workspace)
-    records = [r for r in records if r.tags.get("role") in CHOOSABLE] or records
+    records = choosable(workspace, trained(workspace))
     best = best_of(workspace, records)
     steady = [r for r in records if workspace.problem.allowance(r.tags.get("algorithm", "")) > 0]
     if not steady or best in steady:
@@ -41,6 +41,13 @@ def choose_best(workspace: Workspace) -> ExperimentRecord:
     test = paired_tests(workspace, best, [second]).get(second.id)
     told_apart = test is None or test["p_value"] <= _TOLD_APART
     return best if told_apart or abs(score - first_score) > allowed else second
+
+
+def choosable(workspace: Workspace, records: list[ExperimentRecord]) -> list[ExperimentRecord]:
+    """Return those of `records` that may be chosen."""
+    if workspace.problem.baselines_compete:
+        return records
+    return [r for r in records if r.tags.get("role") in CHOOSABLE] or records
 
 
 def write_comparison(workspace: Workspace) -> Comparison | None:
@@ -58,7 +65,7 @@ def write_comparison(workspace: Workspace) -> Comparison | None:
     others = [
         m.key for m in workspace.problem.metrics(workspace.spec, workspace.plan)[:4] if m.key != ref.key
     ]
-    top = best_of(workspace, [r for r in records if r.tags.get("role") in CHOOSABLE] or records)
+    top = best_of(workspace, choosable(workspace, records))
     comparison = compare(
         workspace.store,
         metric=ref.key,

@@ -1,4 +1,4 @@
-"""What an evaluation leaves doubtful, each with a stable code (SW320 to SW326).
+"""What an evaluation leaves doubtful, each with a stable code (SW320 to SW327).
 
 Reads: measured values. Writes: nothing. Never: raises.
 """
@@ -62,6 +62,20 @@ def check_evaluation(
             )
         )  # fmt: skip
     return findings
+
+
+def check_chosen(role: str, experiment: str) -> list[Finding]:
+    """Say so where a baseline was chosen."""
+    if role != "baseline":
+        return []
+    return [
+        Finding(
+            code="SW327", severity="warning", where=_WHERE,
+            message=f"{experiment} is a baseline: no candidate is better on validation folds",
+            evidence={"experiment": experiment},
+            advice="take it as it is, give the candidates more time (sw do --budget), or bring data that tells more",
+        )
+    ]  # fmt: skip
 
 
 def _check_gap(ref: MetricRef, gap: Mapping[str, Any]) -> list[Finding]:

@@ -126,6 +126,7 @@ def _evaluation(
     findings = [
         *problem.check(best.outcome, best.decision, dataset),
         *own_doubts,
+        *doubts.check_chosen(best.role, best.record.id),
         *doubts.check_evaluation(ref, gap, comparisons, segments, measured.metrics, len(best.outcome)),
     ]
     shown, raw = problem.worst_table(best.outcome, dataset)

@@ -8,7 +8,7 @@ import pytest
 
 from specweave.metrics.base import parse_metric_ref
 from specweave.records import Metric
-from specweave.stages.doubts import check_evaluation
+from specweave.stages.doubts import check_chosen, check_evaluation
 
 AUC = parse_metric_ref("auc")
 GAP = {"train": 0.86, "cv": 0.84, "cv_std": 0.01, "holdout": 0.83, "n_folds": 5}
@@ -45,6 +45,12 @@ def test_a_sound_evaluation_raises_no_doubt() -> None:
 )  # fmt: skip
 def test_each_doubt_has_its_cause(change: dict[str, Any], code: str) -> None:
     assert codes(**change) == [code]
+
+
+def test_a_baseline_that_was_chosen_is_called_one() -> None:
+    assert check_chosen("candidate", "exp-004-ets") == []
+    (found,) = check_chosen("baseline", "exp-002-baseline-naive")
+    assert found.code == "SW327" and "exp-002-baseline-naive is a baseline" in found.message
 
 
 def test_a_segment_that_does_better_is_no_doubt() -> None:
