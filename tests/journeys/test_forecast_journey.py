@@ -107,7 +107,9 @@ def test_the_next_weeks_are_forecast_from_all_the_data(project: Path) -> None:
     assert (made["interval:high80"] < made["interval:high95"]).all()
 
 
-def test_the_asked_weeks_are_written_and_drawn_without_another_command(project: Path, increment: Path) -> None:
+def test_the_asked_weeks_are_written_and_drawn_without_another_command(
+    project: Path, increment: Path
+) -> None:
     written = pd.read_csv(increment / "reports" / "forecast.csv")
     last = pd.Timestamp(pd.read_csv(project / "co2.csv")["week"].iloc[-1])
     assert written["week"].tolist() == [str((last + pd.Timedelta(days=7 * h)).date()) for h in range(1, 13)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specweave.problems.amount_intervals import half_widths
 from specweave.records import Figure
 
 if TYPE_CHECKING:
@@ -57,16 +58,16 @@ def draw_predicted_actual(ax: Any, outcome: pd.DataFrame, decision: Mapping[str,
     truth, prediction = _pairs(outcome)
     low, high = float(min(truth.min(), prediction.min())), float(max(truth.max(), prediction.max()))
     pad = 0.03 * (high - low or 1.0)
-    line = np.array([low - pad, high + pad])
-    half = (decision.get("interval") or {}).get("half_width")
-    if half is not None:
-        level = decision["interval"].get("level", 0.9)
+    line = np.linspace(low - pad, high + pad, 400)
+    interval = decision.get("interval") or {}
+    if interval:
+        half = half_widths(line, interval)
         ax.fill_between(line, line - half, line + half, color="C0", alpha=0.1, linewidth=0,
-                        label=f"{level:.0%} interval")  # fmt: skip
+                        label=f"{interval.get('level', 0.9):.0%} interval")  # fmt: skip
     _points(ax, prediction, truth)
     ax.plot(line, line, color=_GREY, linestyle=":", linewidth=1.2, label="equal")
-    ax.set_xlim(*line)
-    ax.set_ylim(*line)
+    ax.set_xlim(low - pad, high + pad)
+    ax.set_ylim(low - pad, high + pad)
     ax.set_aspect("equal")
     ax.set_xlabel("predicted")
     ax.set_ylabel("actual")

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from specweave.errors import DataError, SpecError
 from specweave.metrics.base import MetricRef
+from specweave.problems.amount_intervals import half_widths, inside, interval_tables, learn_interval
 from specweave.problems.base import Dataset, ModelExperiment, Table
 from specweave.problems.choosing import make_rule_experiment, selection_first
 from specweave.problems.tabular import TabularProblem
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from specweave.increments.plan import Plan
     from specweave.increments.spec import Spec
     from specweave.problems.example_rows import ExampleRow
-
-_LEVEL = 0.9
 
 
 class AmountProblem(TabularProblem):
@@ -140,17 +139,11 @@ class AmountProblem(TabularProblem):
         return np.asarray(model.named_steps["model"].predict(X), dtype=float).ravel()
 
     def decide(self, outcome: pd.DataFrame, dataset: Dataset, spec: Spec, plan: Plan) -> dict[str, Any]:
-        """Set the interval's half width: the conformal quantile of out-of-fold absolute residuals.
-
-        Source: Barber et al. 2021, "Predictive inference with the jackknife+" (CV+ in its simple form).
-        """
-        residuals = np.sort((outcome["truth"] - outcome["prediction"]).abs().to_numpy())
-        rank = min(len(residuals) - 1, int(np.ceil((len(residuals) + 1) * _LEVEL)) - 1)
-        interval = {"level": _LEVEL, "half_width": float(residuals[rank])}
-        if (outcome["truth"] >= 0).all():
-            interval["least"] = 0.0  # what was never below nothing is not said to be
+        """Learn the interval from out-of-fold residuals."""
+        interval = learn_interval(outcome["truth"].to_numpy(float), outcome["prediction"].to_numpy(float))
+        where = "" if "bands" not in interval else " in each fifth of the predictions"
         return {"interval": interval,
-                "rule": f"{_LEVEL:.0%} of validation residuals lie within this half width"}  # fmt: skip
+                "rule": f"{interval['level']:.0%} of validation residuals{where} lie within it"}  # fmt: skip
 
     # -- measuring ---------------------------------------------------------------------------------
 
@@ -171,21 +164,16 @@ class AmountProblem(TabularProblem):
             low, high = f"{part['truth'].min():.4g}", f"{part['truth'].max():.4g}"
             rows.append((low if low == high else f"{low} to {high}", len(part), float(error.abs().mean()),
                          float(np.sqrt((error**2).mean())), float(error.mean())))  # fmt: skip
-        half = decision.get("interval", {}).get("half_width", 0.0)
-        held = float((outcome["truth"] - outcome["prediction"]).abs().le(half).mean())
-        level = decision.get("interval", {}).get("level", _LEVEL)
-        return [
-            Table("By band of the target", ("band", "rows", "MAE", "RMSE", "bias"), tuple(rows),
-                  "Bias is prediction minus truth."),
-            Table("Prediction interval", ("nominal level", "half width", "held on the holdout"), ((level, half, held),)),
-        ]  # fmt: skip
+        errors = Table("By band of the target", ("band", "rows", "MAE", "RMSE", "bias"), tuple(rows),
+                       "Bias is prediction minus truth.")  # fmt: skip
+        return [errors, *interval_tables(outcome, decision.get("interval") or {})]
 
     def check(self, outcome: pd.DataFrame, decision: Mapping[str, Any], dataset: Dataset) -> list[Finding]:
         """Say so where the interval does not hold what it promises."""
         interval = decision.get("interval") or {}
         if not interval:
             return []
-        held = float((outcome["truth"] - outcome["prediction"]).abs().le(interval["half_width"]).mean())
+        held = float(inside(outcome, interval).mean())
         n = len(outcome)
         short = interval["level"] - held
         if short < 2.6 * np.sqrt(interval["level"] * (1 - interval["level"]) / n):
@@ -219,17 +207,15 @@ class AmountProblem(TabularProblem):
 
     def answers(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the answers that belong to predicted numbers."""
-        half = (decision.get("interval") or {}).get("half_width")
-        level = (decision.get("interval") or {}).get("level")
-        least = (decision.get("interval") or {}).get("least", -np.inf)
-        answers: list[dict[str, Any]] = []
-        for value in outcome["prediction"].to_numpy(dtype=float):
-            answer: dict[str, Any] = {"prediction": float(value)}
-            if half is not None:
-                low = max(float(value - half), min(float(least), float(value)))
-                answer["interval"] = {"low": low, "high": float(value + half), "level": level}
-            answers.append(answer)
-        return answers
+        interval, told = decision.get("interval") or {}, outcome["prediction"].to_numpy(dtype=float)
+        if not interval:
+            return [{"prediction": float(value)} for value in told]
+        level, least = interval["level"], float(interval.get("least", -np.inf))
+        return [
+            {"prediction": float(value), "interval": {"low": max(float(value - half), min(least, float(value))),
+                                                      "high": float(value + half), "level": level}}
+            for value, half in zip(told, half_widths(told, interval), strict=True)
+        ]  # fmt: skip
 
     def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:
         """Compare the mean absolute error."""

@@ -121,7 +121,8 @@ def _headline(record: Mapping[str, Any]) -> str:
     rule, threshold, interval = decision.get("rule"), decision.get("threshold"), decision.get("interval")
     if interval:
         text += f"\n\nEvery prediction comes with a {interval['level']:.0%} interval of "
-        text += f"± {short_number(interval['half_width'])}: {rule or 'set on validation folds'}."
+        width = interval.get("words") or f"± {short_number(interval['half_width'])}"
+        text += f"{width}: {rule or 'set on validation folds'}."
     elif threshold is not None:
         text += f"\n\nDecisions are made at a probability of {threshold:.4g} ({rule})."
     elif rule:
