@@ -101,8 +101,10 @@ def _stages(tasks: Sequence[TaskDef]) -> list[str]:
     return [f"{i}. {t.title.partition(' (')[0]}: `{t.script}`" for i, t in enumerate(tasks, 1)]
 
 
-def render_tasks(increment: Increment, counts: Mapping[str, str], tasks: Sequence[TaskDef]) -> str:
-    """Return the text of tasks.md."""
+def render_tasks(
+    increment: Increment, counts: Mapping[str, str], tasks: Sequence[TaskDef], covers: Mapping[str, str]
+) -> str:
+    """Return the text of tasks.md; `covers` says by id what a task looks at for this kind of problem."""
     lines = [
         f"# Tasks: {title_of(increment)}", "",
         "`sw do` runs the scripts in this order and ticks a task when its evidence is in the folder. Add tasks of",
@@ -111,6 +113,7 @@ def render_tasks(increment: Increment, counts: Mapping[str, str], tasks: Sequenc
     for task in tasks:
         lines += [
             f"- [ ] {task.id}: {task.title.format(**counts)}",
+            *([f"  - covers: {covers[task.id]}"] if task.id in covers else []),
             f"  - script: `{task.script}`",
             f"  - evidence: {', '.join(f'`{e}`' for e in task.evidence)}",
         ]

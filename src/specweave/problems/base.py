@@ -70,6 +70,8 @@ class Problem(Answering):
         mended at the source.
     baselines_compete : bool
         Whether a baseline may be chosen: where naive forecasts or popularity are what people run in earnest.
+    covers : mapping of str to str
+        What a task looks at for this type, by the task's id (``T-001``); written under it in tasks.md.
     trains : bool
         Whether the nine tasks apply. Where not, tasks are a person's own scripts, and criteria are judged by what
         these log.
@@ -85,6 +87,7 @@ class Problem(Answering):
     data_fields: ClassVar[tuple[str, ...]] = ()
     explained: ClassVar[tuple[str, ...]] = ()
     baselines_compete: ClassVar[bool] = False
+    covers: ClassVar[Mapping[str, str]] = {}
     trains: ClassVar[bool] = True
 
     # -- planning: from a request and a profile to documents ---------------------------------------

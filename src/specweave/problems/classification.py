@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -67,6 +67,11 @@ class Classification(TabularProblem):
              "which", "will they", "yes or no", "diagnos", "intent", "sentiment")  # fmt: skip
     task = "classification"
     default_validation = "stratified"
+    covers: ClassVar[Mapping[str, str]] = {
+        "T-001": "balance of the labels, leaks, missing values",
+        "T-006": "threshold, calibration, precision and recall, where it errs",
+        "T-007": "which columns push towards the label, the riskiest cases first",
+    }
     spec_keys = ("Positive class",)
     decision_fields = COSTS
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,12 @@ class Forecasting(ForecastPlanning):
     task = "regression"
     default_validation = "rolling origin"
     baselines_compete = True
+    covers: ClassVar[Mapping[str, str]] = {
+        "T-001": "stationarity tests (ADF, KPSS), seasonal decomposition, ACF and PACF, gaps and repeated stamps",
+        "T-002": "lags, calendar, and what is known ahead",
+        "T-006": "rolling origins, interval coverage, residual analysis (Ljung-Box, Jarque-Bera), fan charts",
+        "T-008": "the steps that were asked for, in reports/forecast.csv",
+    }
     ahead = "forecast"
     answered = "step"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,13 @@ class LifetimeValue(AmountProblem):
     words = ("lifetime", "life time", "ltv", "clv", "customer value", "repeat purchase")
     required = ("Training data",)
     plan_keys = ()
+    covers: ClassVar[Mapping[str, str]] = {
+        "T-001": "customer cohort analysis, refunds, who never came back",
+        "T-002": "recency, frequency and amount in the calibration period",
+        "T-006": "errors per customer, the total, how well the best customers are found",
+        "T-007": "feature importance",
+        "T-008": "the value of every customer, in reports/customers.csv",
+    }
     ahead = "customers"
     answered = "customer"
     # Gaps of those who bought once, refunds where there are none, months as dates, columns that say the same, two

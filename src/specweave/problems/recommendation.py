@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -102,6 +102,12 @@ class Recommendation(Problem):
     spec_keys = ("User column", "Item column", "Rating column", "User attributes", "Item attributes")
     data_fields = ("User attributes", "Item attributes")
     baselines_compete = True
+    covers: ClassVar[Mapping[str, str]] = {
+        "T-001": "sparsity, long tail, cold users and items",
+        "T-002": "pairs of user and item for the two-stage rankers",
+        "T-007": "the past items behind each recommendation",
+        "T-008": "a list for every user, in reports/recommendations.csv",
+    }
     ahead = "recommendations"
     answered = "user"
 

@@ -151,3 +151,25 @@ def test_paths_with_blanks_and_outside_the_project_are_written_to_be_found(
     folder = plan(root, Request("predict churn", data=str(outside)))
     written = load_spec(folder / "spec.md").require("Training data").value
     assert (root / written).resolve() == outside.resolve()
+
+
+@pytest.mark.parametrize(
+    ("request_text", "told"),
+    [
+        ("Forecast weekly sales for next 12 weeks", ["stationarity tests", "seasonal decomposition", "residual analysis"]),
+        ("Predict customer lifetime value", ["customer cohort analysis", "feature importance"]),
+        ("build a recommendation model", ["cold users", "past items behind each recommendation"]),
+        ("Build a fraud detection model for transactions", ["threshold", "balance of the labels"]),
+    ],
+)  # fmt: skip
+def test_tasks_say_what_they_look_at_for_this_kind_of_problem(
+    root: Path, request_text: str, told: list[str]
+) -> None:
+    folder = plan(root, Request(request_text))
+    covers = [
+        line for line in (folder / "tasks.md").read_text().splitlines() if line.startswith("  - covers: ")
+    ]
+    assert all(any(words in line for line in covers) for words in told)
+    assert [t.title.partition(" (")[0] for t in load_tasks(folder / "tasks.md")][0] == (
+        "Data exploration and quality analysis"
+    )
