@@ -113,7 +113,7 @@ def test_the_asked_weeks_are_written_and_drawn_without_another_command(
     written = pd.read_csv(increment / "reports" / "forecast.csv")
     last = pd.Timestamp(pd.read_csv(project / "co2.csv")["week"].iloc[-1])
     assert written["week"].tolist() == [str((last + pd.Timedelta(days=7 * h)).date()) for h in range(1, 13)]
-    sw(project, "predict", "1", "--horizon", "12", "-o", "same.csv")
+    sw(project, "predict", "1", "-o", "same.csv")
     assert written["prediction"].tolist() == pd.read_csv(project / "same.csv")["prediction"].tolist()
     assert (increment / "reports" / "ahead-1.png").stat().st_size > 5000
     summary = (increment / "COMPLETION-SUMMARY.md").read_text()

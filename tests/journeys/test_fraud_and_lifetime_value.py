@@ -75,7 +75,11 @@ def test_lifetime_value_comes_from_raw_transactions(tmp_path: Path, monkeypatch:
     record = evaluate_models(n_resamples=20, calls=5)
     values = {m["name"]: float(m["value"]) for m in record["metrics"]}
     assert values["r2"] > 0 and values["rmse"] > values["mae"] > 0
-    prepare_deployment()
+    told = prepare_deployment()["ahead"]
+    valued = pd.read_csv(increment.folder / told["file"], dtype={"customer": str})
+    assert told["file"] == "reports/customers.csv"
+    assert set(valued["customer"].astype(int)) == set(rows.loc[rows["sample_id"] % 3 == 0, "master_id"])
+    assert (valued["prediction"] >= 0).all() and (valued["interval:low"] <= valued["prediction"]).all()
     newer = rows[rows["sample_id"] % 3 == 1].head(300)
     newer.to_csv(tmp_path / "newer.csv", index=False)
     predictor = Predictor.load(increment.folder / "deploy")

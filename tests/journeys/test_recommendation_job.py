@@ -120,6 +120,9 @@ def test_every_user_gets_a_list_of_what_is_new_to_them_held_out_visits_too(
     both = shown.merge(visits, left_on=["user", "page"], right_on=["user_id", "page"])
     assert len(shown) > 5 * len(lists) and both.empty
     assert "reports/recommendations.csv" in (increment / "COMPLETION-SUMMARY.md").read_text()
+    sw(project, "predict", "1", "--no-reasons")
+    again = pd.read_csv(project / "visits-recommendations.csv")
+    assert again["prediction"].tolist() == lists["prediction"].tolist()
 
 
 def test_a_longer_list_in_the_plan_makes_what_depends_on_it_stale(project: Path, increment: Path) -> None:

@@ -79,7 +79,7 @@ def predict_file(
         write_text(target, render_json(answers))
         columns = sorted({key for answer in answers for key in answer})
     else:
-        table = answer_table(frame, answers, _identifiers(predictor, frame))
+        table = answer_table(frame, answers, identifiers(predictor, frame))
         save_table(table, target)
         columns = [str(c) for c in table.columns]
     return {
@@ -99,7 +99,7 @@ def forecast_file(
     *,
     reasons: bool = True,
 ) -> dict[str, Any]:
-    """Answer the steps that come after the history in a file.
+    """Answer what lies ahead of the history in a file: the next steps, every user's list, every customer's value.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def forecast_file(
     horizon : int, optional
         Steps; the model's own by default.
     target : Path, optional
-        As :func:`predict_file`; by default ``<source>-forecast.csv`` in the working folder.
+        As :func:`predict_file`; by default ``<source>-<what it is>.csv`` (``-forecast.csv``) in the working folder.
 
     Returns
     -------
@@ -118,9 +118,11 @@ def forecast_file(
     Raises
     ------
     DataError
-        If the model knows no horizon, the history cannot be used, or `target` has another ending.
+        If the model only answers rows, knows no horizon, the history cannot be used, or `target` has another
+        ending.
     """
-    target = Path(target) if target is not None else Path(f"{Path(source).stem}-forecast.csv")
+    called = predictor.problem.ahead or "forecast"
+    target = Path(target) if target is not None else Path(f"{Path(source).stem}-{called}.csv")
     check_output(Path(source), target)
     rows, answers = predictor.forecast(read_table(source).frame, horizon, reasons=reasons)
     if target.suffix.lower() == ".json":
@@ -128,7 +130,7 @@ def forecast_file(
         write_text(target, render_json([{**a, "row": r} for a, r in zip(answers, asked, strict=True)]))
         columns = sorted({key for answer in answers for key in answer})
     else:
-        table = answer_table(rows, answers, [str(c) for c in rows.columns])
+        table = answer_table(rows, answers, identifiers(predictor, rows))
         save_table(table, target)
         columns = [str(c) for c in table.columns]
     return {"rows": len(rows), "output": str(target), "columns": columns, "version": predictor.version}
@@ -145,11 +147,11 @@ def check_output(source: Path, target: Path) -> None:
         raise DataError("the output is the input file", where=source.name, hint="give another name with -o")
 
 
-def answer_table(frame: pd.DataFrame, answers: list[dict[str, Any]], identifiers: list[str]) -> pd.DataFrame:
+def answer_table(frame: pd.DataFrame, answers: list[dict[str, Any]], named: list[str]) -> pd.DataFrame:
     """Return answers as a table beside the identifiers of their rows, shape (n_rows, ...)."""
     flat = pd.DataFrame([flat_answer(a) for a in answers])
-    kept = frame[identifiers].reset_index(drop=True)
-    return pd.concat([kept, flat], axis=1) if identifiers else flat
+    kept = frame[named].reset_index(drop=True)
+    return pd.concat([kept, flat], axis=1) if named else flat
 
 
 def _answered(
@@ -161,7 +163,8 @@ def _answered(
         yield from predictor.predict(part, reasons=reasons, strict=False)
 
 
-def _identifiers(predictor: Predictor, frame: pd.DataFrame) -> list[str]:
+def identifiers(predictor: Predictor, frame: pd.DataFrame) -> list[str]:
+    """Return the columns of rows that stand beside their answers."""
     wanted = predictor.package.get("identifiers") or []
     return [name for name in wanted if name in frame.columns]
 

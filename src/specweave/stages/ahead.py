@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from specweave.errors import DataError
-from specweave.serving.batch import answer_table, save_table
+from specweave.serving.batch import answer_table, identifiers, save_table
 from specweave.serving.inference import Predictor
 from specweave.serving.package import save_current
 from specweave.stages.progress import tell
@@ -64,9 +64,7 @@ def answer_ahead(workspace: Workspace, predictor: Predictor) -> dict[str, Any] |
         return {"file": None, "rows": 0, "why": "; ".join(filter(None, (error.what, error.hint)))}
     rows = asked.head(MOST_ROWS)
     answers = predictor.answer(model, rows, reasons=len(rows) <= MOST_EXPLAINED)
-    save_table(
-        answer_table(rows, answers, [c for c in predictor.package["identifiers"] if c in rows.columns]), path
-    )
+    save_table(answer_table(rows, answers, identifiers(predictor, rows)), path)
     tell("note", f"{predictor.version}: {len(rows):,} answers in {path.relative_to(workspace.folder)}")
     return {
         "file": path.relative_to(workspace.folder).as_posix(),

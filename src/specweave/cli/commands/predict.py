@@ -38,12 +38,14 @@ def command(
 ) -> None:
     """Answer a file of raw rows: prediction, probability, decision and reasons for each row.
 
-    A forecasting model answers the steps that come after its history instead: give --horizon. A model of
-    customers takes their transactions and answers each customer as of the last day in the file.
+    Without INPUT, what lies ahead of the training data is answered, where the model knows that: the next steps, every
+    user's list, every customer's value. A forecasting model goes on after newer data in INPUT with --horizon. A model
+    of customers takes their transactions and answers each customer as of the last day in the file.
 
     \b
     Example:
       sw predict 42 new-customers.csv -o answers.csv
+      sw predict 42
       sw predict 42 --horizon 12 -o next-weeks.csv
       sw predict 43 transactions.csv -o customers.csv
     """
@@ -52,10 +54,10 @@ def command(
 
     predictor = load_predictor(session, increment_id)
     result: dict[str, Any]
-    if horizon is not None:
+    if horizon is not None or (source is None and predictor.problem.ahead):
         history = source or training_file(session, increment_id)
         result = forecast_file(predictor, history, horizon, target, reasons=not no_reasons)
-        session.say(f"{result['rows']} rows ahead answered: {result['output']}", "good")
+        session.say(f"{result['rows']} {predictor.problem.answered}s answered: {result['output']}", "good")
     elif source is None:
         raise DataError(
             "there is no file of rows to answer",
