@@ -78,6 +78,7 @@ def test_lifetime_value_comes_from_raw_transactions(tmp_path: Path, monkeypatch:
     told = prepare_deployment()["ahead"]
     valued = pd.read_csv(increment.folder / told["file"], dtype={"customer": str})
     assert told["file"] == "reports/customers.csv"
+    assert (increment.folder / "deploy" / "current.pkl").stat().st_size > 1000
     assert set(valued["customer"].astype(int)) == set(rows.loc[rows["sample_id"] % 3 == 0, "master_id"])
     assert (valued["prediction"] >= 0).all() and (valued["interval:low"] <= valued["prediction"]).all()
     newer = rows[rows["sample_id"] % 3 == 1].head(300)

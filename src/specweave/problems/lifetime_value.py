@@ -239,6 +239,16 @@ class LifetimeValue(AmountProblem):
             model.horizon_weeks_ = float(dataset.settings["horizon_weeks"])
         return model
 
+    def bring_up_to_date(self, model: Any, dataset: Dataset, features: Any, *, seed: int, threads: int) -> Any:
+        """Fit the recipe to every window and customer: the latest window is most like the one to come."""
+        steps = getattr(model, "named_steps", None)
+        if steps is None:  # a rule of the user's learns nothing
+            return model
+        # `adapt` puts the target's transformation around it again.
+        estimator = getattr(steps["model"], "regressor", steps["model"])
+        recipe = ModelExperiment(type(estimator).__name__, type(estimator), estimator.get_params(deep=False))
+        return self.fit(recipe, dataset, np.arange(dataset.n_rows), features, seed=seed, threads=threads)
+
     def request_columns(self, dataset: Dataset) -> list[str]:
         """Return who it is and the numbers; names of periods are no input."""
         return [c for c in super().request_columns(dataset) if c not in (WINDOW, "cohort")]
