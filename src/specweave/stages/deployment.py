@@ -117,9 +117,9 @@ def prepare_deployment(
     if parity["passed"]:
         served = serve_all_rows(workspace, deploy, predictor)
         ahead = answer_ahead(workspace, served)
-        if served is not predictor and ahead and ahead["file"]:
+        if served is not predictor and ahead and ahead.get("example"):
             example |= {
-                "request": json_rows(pd.DataFrame([ahead["example"]["row"]]))[0],
+                "request": json_rows(pd.DataFrame([ahead["example"]["row"]])[package["columns"]])[0],
                 "answer": ahead["example"]["answer"],
             }
     loose = loose_modules(pickle_modules((deploy / MODEL).read_bytes()))
