@@ -275,7 +275,9 @@ def _write_documents(
     plan = parse_plan(plan_text, increment.plan_path, drafted.problem.plan_keys)
     write_text(increment.spec_path, spec_text)
     write_text(increment.plan_path, plan_text)
-    write_text(increment.tasks_path, render_tasks(increment, _counts(plan.config), tasks, drafted.problem.covers))
+    write_text(
+        increment.tasks_path, render_tasks(increment, _counts(plan.config), tasks, drafted.problem.covers)
+    )
     write_text(increment.tests_path, render_tests(spec))
     for task in tasks:
         write_text(increment.folder / task.script, render_script(task, choices))

@@ -239,7 +239,9 @@ class LifetimeValue(AmountProblem):
             model.horizon_weeks_ = float(dataset.settings["horizon_weeks"])
         return model
 
-    def bring_up_to_date(self, model: Any, dataset: Dataset, features: Any, *, seed: int, threads: int) -> Any:
+    def bring_up_to_date(
+        self, model: Any, dataset: Dataset, features: Any, *, seed: int, threads: int
+    ) -> Any:
         """Fit the recipe to every window and customer: the latest window is most like the one to come."""
         steps = getattr(model, "named_steps", None)
         if steps is None:  # a rule of the user's learns nothing

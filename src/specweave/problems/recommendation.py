@@ -41,7 +41,11 @@ from specweave.problems.interaction_data import (
     load_interactions,
     stamps_of,
 )
-from specweave.problems.recommendation_answers import answer_users, stored_answers
+from specweave.problems.recommendation_answers import (
+    answer_users,
+    share_of_lists_with_hits,
+    stored_answers,
+)
 from specweave.problems.recommendation_candidates import baseline_table, candidate_table
 from specweave.problems.recommendation_models import (
     fit_interactions,
@@ -64,7 +68,6 @@ from specweave.recommenders.explaining import past_contributions, reasons_of
 from specweave.recommenders.fitting import RuleRecommender
 from specweave.recommenders.interactions import as_labels
 from specweave.recommenders.model import FittedRecommender
-from specweave.recommenders.outcome import list_length
 from specweave.recommenders.portrait import check_interactions
 from specweave.recommenders.protocols import most_tested, split_interactions
 from specweave.recommenders.verdict import check_lists, check_time_split, list_tables, told_lists
@@ -394,11 +397,4 @@ class Recommendation(Problem):
 
     def ab_metric(self, outcome: pd.DataFrame, decision: Mapping[str, Any]) -> dict[str, Any]:
         """Compare the share of users with a hit in their list; its offline twin is Hit rate@K."""
-        k = list_length(outcome)
-        values = ranking_measures.per_user(outcome, "hit_rate")
-        rate = float(np.nanmean(values)) if len(values) else 0.0
-        precision = ranking_measures.per_user(outcome, "precision")
-        return {
-            "metric": f"share of users who take something from their top {k} (Hit rate@{k})", "kind": "proportion",
-            "baseline": rate, "unit": "user", "precision": float(np.nanmean(precision)),
-        }  # fmt: skip
+        return share_of_lists_with_hits(outcome)

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from specweave.metrics import ranking_measures
 from specweave.recommenders.interactions import as_labels
 from specweave.recommenders.model import FittedRecommender
+from specweave.recommenders.outcome import list_length
 
 
 def answer_users(
@@ -79,3 +81,15 @@ def _answer(
         popular = decision.get("newcomers", "the most popular items")
         answer["note"] = f"nothing is known of this user: these are {popular}"
     return answer
+
+
+def share_of_lists_with_hits(outcome: pd.DataFrame) -> dict[str, Any]:
+    """Return what an online test of lists compares, as it was on held-out interactions."""
+    k = list_length(outcome)
+    values = ranking_measures.per_user(outcome, "hit_rate")
+    rate = float(np.nanmean(values)) if len(values) else 0.0
+    precision = ranking_measures.per_user(outcome, "precision")
+    return {
+        "metric": f"share of users who take something from their top {k} (Hit rate@{k})", "kind": "proportion",
+        "baseline": rate, "unit": "user", "precision": float(np.nanmean(precision)),
+    }  # fmt: skip
