@@ -31,6 +31,7 @@ def explanation_figures(record: Mapping[str, Any], kept: Mapping[str, Any]) -> l
     importance = record["importance"]
     unit, of = unit_words(record["unit"]), str(record.get("of", "column"))
     part = f"{'SHAP value' if 'SHAP' in str(record['method']) else 'contribution'} ({unit})"
+    gap = "missing" if of == "column" else "without"
     shown = min(_MOST_BARS, len(importance))
     strips = min(_MOST_STRIPS, len(importance))
     figures = [
@@ -43,12 +44,12 @@ def explanation_figures(record: Mapping[str, Any], kept: Mapping[str, Any]) -> l
             name="summary", title=f"Every explained row, {of} by {of}",
             width=7.2, height=1.4 + 0.36 * strips,
             alt=f"Contributions to every explained row by the strongest {of}s, coloured by their values",
-            draw=lambda ax: draw_summary(ax, importance, kept, part),
+            draw=lambda ax: draw_summary(ax, importance, kept, part, of),
         ),
         Figure(
             name="dependence", title=f"How the strongest {of}s push", width=8.0, height=5.6, whole=True,
             alt=f"Contribution against the value of each of the four strongest {of}s",
-            draw=lambda canvas: draw_dependence(canvas, importance, kept, part),
+            draw=lambda canvas: draw_dependence(canvas, importance, kept, part, gap),
         ),
     ]  # fmt: skip
     for number, example in enumerate(record["examples"], 1):
@@ -95,7 +96,7 @@ def draw_importance(canvas: Any, importance: Sequence[Mapping[str, Any]], part: 
 
 
 def draw_summary(
-    ax: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], part: str
+    ax: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], part: str, of: str
 ) -> None:
     """Draw one strip of dots per column, spread where dots are dense and coloured by the column's value."""
     names = list(kept["names"])
@@ -125,12 +126,12 @@ def draw_summary(
     if drawn is not None:
         bar = ax.figure.colorbar(drawn, ax=ax, ticks=[0, 1], aspect=30, pad=0.02)
         bar.ax.set_yticklabels(["low", "high"])
-        bar.set_label("the column's value (grey: levels or missing)", fontsize=8.5)
+        bar.set_label(f"the {of}'s value (grey: levels or missing)", fontsize=8.5)
         bar.outline.set_visible(False)
 
 
 def draw_dependence(
-    canvas: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], part: str
+    canvas: Any, importance: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], part: str, gap: str
 ) -> None:
     """Draw the contribution of the four strongest columns against their values."""
     names = list(kept["names"])
@@ -141,18 +142,18 @@ def draw_dependence(
             continue
         index = names.index(top[place])
         values = np.asarray(kept["values"])[:, index]
-        _draw_one_dependence(ax, kept["shown"].iloc[:, index], values, part)
+        _draw_one_dependence(ax, kept["shown"].iloc[:, index], values, part, gap)
         ax.set_title(_short(top[place], 34), fontsize=10)
 
 
-def _draw_one_dependence(ax: Any, column: pd.Series[Any], values: np.ndarray, part: str) -> None:
+def _draw_one_dependence(ax: Any, column: pd.Series[Any], values: np.ndarray, part: str, gap: str) -> None:
     numbers = _numbers(column)
     if numbers is not None:
         ax.scatter(numbers, values, s=9, color="C0", alpha=0.55, linewidths=0)
         ax.axhline(0, color="0.35", linewidth=0.8)
         ax.set_ylabel(part.replace(" (", "\n(", 1))
         return
-    levels = column.astype("object").where(column.notna(), "missing").astype(str)
+    levels = column.astype("object").where(column.notna(), gap).astype(str)
     common = list(levels.value_counts().index[:_MOST_LEVELS])
     groups = [values[(levels == level).to_numpy()] for level in common]
     order = sorted(range(len(common)), key=lambda i: float(np.median(groups[i])))
