@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from built_increment import build_increment, build_project
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -118,6 +118,8 @@ def with_text(standing: Standing, text: str) -> Standing:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=nasty, around=nasty)
+@example(text="", around="*\r")
+@example(text="", around="\r")
 def test_a_block_is_found_again_whatever_stands_in_it(standing: Standing, text: str, around: str) -> None:
     block = render_block(with_text(standing, text))
     around = around.replace("<!-- specweave:", "")

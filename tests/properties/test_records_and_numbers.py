@@ -45,6 +45,7 @@ def criteria(draw: st.DrawFn) -> str:
 
 @calm
 @given(st.lists(criteria(), min_size=1, max_size=4))
+@example(["Cohen's kappa > 0.5", "accuracy > 0.5"])
 def test_criteria_read_alike_alone_and_in_a_row(texts: list[str]) -> None:
     alone = [parse_criterion(text) for text in texts]
     assert parse_criteria(", ".join(texts)) == alone

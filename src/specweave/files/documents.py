@@ -190,8 +190,8 @@ class Document:
 
     @property
     def newline(self) -> str:
-        """The line ending this document uses."""
-        return "\r\n" if self.lines and self.lines[0].endswith("\r\n") else "\n"
+        """The line ending this document uses; a lone line that ends in half of one counts as that one."""
+        return "\r\n" if self.lines and self.lines[0].removesuffix("\n").endswith("\r") else "\n"
 
     def _with_lines(self, lines: list[str]) -> Document:
         return Document("".join(lines), self.where)
@@ -278,7 +278,7 @@ class Document:
             at = before.line - 1
             return self._with_lines([*self.lines[:at], *block, nl, *self.lines[at:]])
         lines = list(self.lines)
-        if lines and not lines[-1].endswith(("\n", "\r")):
-            lines[-1] += nl
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += "\n" if lines[-1].endswith("\r") else nl
         gap = [nl] if lines and lines[-1].strip() else []
         return self._with_lines([*lines, *gap, *block])

@@ -143,12 +143,12 @@ def parse_criteria(text: str, *, key: str = "", where: str = "", line: int = 0) 
 
 
 def split_parts(text: str) -> list[str]:
-    """Split at commas and semicolons, but not inside quotes or numbers."""
+    """Split at commas and semicolons, but not inside quotes or numbers; an apostrophe inside a word is no quote."""
     parts, current, quote = [], "", ""
     for i, char in enumerate(text):
         if quote:
             quote = "" if char == quote else quote
-        elif char in "\"'`":
+        elif char in "\"'`" and not text[max(0, i - 1) : i].isalnum():
             quote = char
         elif char == ";" or (char == "," and not text[i + 1 : i + 2].isdigit()):
             parts.append(current)

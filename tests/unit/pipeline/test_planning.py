@@ -170,6 +170,6 @@ def test_tasks_say_what_they_look_at_for_this_kind_of_problem(
         line for line in (folder / "tasks.md").read_text().splitlines() if line.startswith("  - covers: ")
     ]
     assert all(any(words in line for line in covers) for words in told)
-    assert [t.title.partition(" (")[0] for t in load_tasks(folder / "tasks.md")][0] == (
+    assert load_tasks(folder / "tasks.md")[0].title == (
         "Data exploration and quality analysis"
     )
