@@ -8,6 +8,7 @@ Model", Marketing Science 24; Fader & Hardie 2013, "The Gamma-Gamma Model of Mon
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,23 +107,43 @@ def fit_bgnbd(x: Any, t_x: Any, T: Any) -> BgNbd:
     DataError
         If no customer ever came back: then there is nothing to learn the rates from.
     """
+    return BgNbd(*fit_rates(_log_likelihood, x, t_x, T, _STARTS))
+
+
+def _log_likelihood(r: float, alpha: float, a: float, b: float, x: Any, t_x: Any, T: Any) -> np.ndarray:
+    first = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
+    second = gammaln(a + b) + gammaln(b + x) - gammaln(b) - gammaln(a + b + x)
+    third = -(r + x) * np.log(alpha + T)
+    fourth = np.log(a) - np.log(np.maximum(b + x - 1, 1e-300)) - (r + x) * np.log(alpha + t_x)
+    both = np.where(x > 0, np.logaddexp(third, fourth), third)
+    return np.asarray(first + second + both)
+
+
+def fit_rates(
+    log_likelihood: Any, x: Any, t_x: Any, T: Any, starts: Sequence[tuple[float, ...]]
+) -> tuple[float, ...]:
+    """Return (r, alpha, a, b, log-likelihood) of the largest likelihood from several starts.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        ``log_likelihood(r, alpha, a, b, x, t_x, T)``, shape (n_customers,).
+    starts : sequence of tuple
+        Values of r, alpha, a and b.
+
+    Raises
+    ------
+    DataError
+        If no customer ever came back.
+    """
     x, t_x, T = (np.asarray(v, dtype=float) for v in (x, t_x, T))
     if not (x > 0).any():
         raise DataError("no customer bought a second time in the calibration period",
                         hint="choose a longer calibration period, or a table whose customers return")  # fmt: skip
-
-    def negative(log: np.ndarray) -> float:
-        r, alpha, a, b = np.exp(log)
-        first = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-        second = gammaln(a + b) + gammaln(b + x) - gammaln(b) - gammaln(a + b + x)
-        third = -(r + x) * np.log(alpha + T)
-        fourth = np.log(a) - np.log(np.maximum(b + x - 1, 1e-300)) - (r + x) * np.log(alpha + t_x)
-        both = np.where(x > 0, np.logaddexp(third, fourth), third)
-        return -float((first + second + both).mean())
-
-    best = minimise(negative, [np.log(s) for s in _STARTS])
-    r, alpha, a, b = (float(v) for v in np.exp(best.x))
-    return BgNbd(r, alpha, a, b, -float(best.fun) * len(x))
+    best = minimise(
+        lambda log: -float(log_likelihood(*np.exp(log), x, t_x, T).mean()), [np.log(s) for s in starts]
+    )
+    return (*(float(v) for v in np.exp(best.x)), -float(best.fun) * len(x))
 
 
 def fit_gamma_gamma(x: Any, m: Any) -> GammaGamma:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
-from specweave.errors import DataError
-from specweave.lifetimes.bgnbd import minimise, purchases_while_alive
+from specweave.lifetimes.bgnbd import fit_rates, purchases_while_alive
 
 _STARTS = ((1.0, 1.0, 1.0, 1.0), (0.5, 5.0, 0.8, 1.5))
 
@@ -63,19 +62,12 @@ def fit_mbgnbd(x: Any, t_x: Any, T: Any) -> MbgNbd:
     DataError
         If no customer ever came back: then there is nothing to learn the rates from.
     """
-    x, t_x, T = (np.asarray(v, dtype=float) for v in (x, t_x, T))
-    if not (x > 0).any():
-        raise DataError("no customer bought a second time in the calibration period",
-                        hint="choose a longer calibration period, or a table whose customers return")  # fmt: skip
+    return MbgNbd(*fit_rates(_log_likelihood, x, t_x, T, _STARTS))
 
-    def negative(log: np.ndarray) -> float:
-        r, alpha, a, b = np.exp(log)
-        rate = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-        stays = gammaln(a + b) - gammaln(a + b + x + 1) - gammaln(b)
-        alive = gammaln(b + x + 1) - (r + x) * np.log(alpha + T)
-        gone = np.log(a) + gammaln(b + x) - (r + x) * np.log(alpha + t_x)
-        return -float((rate + stays + np.logaddexp(alive, gone)).mean())
 
-    best = minimise(negative, [np.log(s) for s in _STARTS])
-    r, alpha, a, b = (float(v) for v in np.exp(best.x))
-    return MbgNbd(r, alpha, a, b, -float(best.fun) * len(x))
+def _log_likelihood(r: float, alpha: float, a: float, b: float, x: Any, t_x: Any, T: Any) -> np.ndarray:
+    rate = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
+    stays = gammaln(a + b) - gammaln(a + b + x + 1) - gammaln(b)
+    alive = gammaln(b + x + 1) - (r + x) * np.log(alpha + T)
+    gone = np.log(a) + gammaln(b + x) - (r + x) * np.log(alpha + t_x)
+    return np.asarray(rate + stays + np.logaddexp(alive, gone))
